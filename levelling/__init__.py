@@ -1,0 +1,40 @@
+"""How level a dataset is, what levelling it costs, and the files that come of it.
+
+Pure NumPy: arrays and dataclasses in, the same out. ``docs/definitions.md`` defines every figure.
+"""
+
+from levelling.errors import InvalidGroup, InvalidLayout, InvalidSampling
+from levelling.groups import NOISE_ID, Groups
+from levelling.hills import Hills, place_hills
+from levelling.measures import (
+    Balance,
+    compute_gini_coefficient,
+    design_effect,
+    effective_clusters,
+    effective_sample_size,
+    flatness,
+    max_repeat,
+    measure,
+)
+from levelling.resample import resample_rows
+from levelling.weights import row_weights
+
+__all__ = [
+    "NOISE_ID",
+    "Balance",
+    "Groups",
+    "Hills",
+    "InvalidGroup",
+    "InvalidLayout",
+    "InvalidSampling",
+    "compute_gini_coefficient",
+    "design_effect",
+    "effective_clusters",
+    "effective_sample_size",
+    "flatness",
+    "max_repeat",
+    "measure",
+    "place_hills",
+    "resample_rows",
+    "row_weights",
+]

@@ -1,0 +1,23 @@
+"""What can be wrong with the numbers that a dataset is to be levelled with."""
+
+from __future__ import annotations
+
+from level_rpc.errors import InvalidArgument
+
+
+class InvalidGroup(InvalidArgument):
+    """A size, weight or row count is negative, not finite, or does not fit its neighbours."""
+
+    reason = "HILL_INVALID"
+
+
+class InvalidLayout(InvalidArgument):
+    """Positions, labels and grid do not describe a layout."""
+
+    reason = "FIELD_INVALID"
+
+
+class InvalidSampling(InvalidArgument):
+    """The rows that were asked for cannot be drawn from these weights."""
+
+    reason = "FIELD_INVALID"
