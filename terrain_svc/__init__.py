@@ -1,0 +1,1 @@
+"""The terrain service: hills and weights to a height field, colours and figures of balance."""

@@ -1,0 +1,23 @@
+"""What an operator can set."""
+
+from __future__ import annotations
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Settings of the terrain service, from ``LEVEL_TERRAIN_*`` and a ``.env`` file."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="LEVEL_TERRAIN_", env_file=".env", extra="ignore", frozen=True
+    )
+
+    bind: str = "127.0.0.1:50054"
+    """Where to listen: ``host:port``, or ``unix:/path``."""
+
+    reflection: bool = False
+    """Whether clients may ask for the service's description."""
+
+    grace_seconds: float = Field(default=30.0, ge=0)
+    """How long calls may go on after a request to stop."""
