@@ -1,0 +1,19 @@
+/** Elements and numbers as text. */
+
+/** Returns a whole number as people read it: 12,345. */
+export function formatCount(count) {
+  return Math.round(count).toLocaleString("en-US");
+}
+
+/** Returns a count with its noun: 1 hill, 2,400 rows. */
+export function countOf(count, noun) {
+  return `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/** Returns a new element of a class at the end of a parent. */
+export function addTo(parent, name, className = "") {
+  const element = document.createElement(name);
+  if (className) element.className = className;
+  parent.append(element);
+  return element;
+}

@@ -1,0 +1,234 @@
+"""A made-up terrain of a support inbox, a real browser, and canned REST answers."""
+
+import importlib.util
+import json
+import math
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.responses import FileResponse
+
+PAGE = Path(__file__).resolve().parents[2] / "gateway" / "page"
+CSP = (
+    "default-src 'self'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+)
+BROWSER_FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+GRID = 100
+TOPICS = [
+    ("Refund not received", 2400, 36, 30, 7.5),
+    ("Password reset", 1268, 78, 76, 8.2),
+    ("Late delivery", 873, 17, 70, 7.0),
+    ("App crashes on start", 670, 76, 22, 6.0),
+    ("Change of address", 545, 49, 61, 6.2),
+    ("Duplicate charge", 461, 56, 36, 4.6),
+    ("Cancel subscription", 400, 23, 47, 5.4),
+    ("Wrong item sent", 352, 80, 46, 4.9),
+    ("Promo code rejected", 304, 60, 83, 4.8),
+    ("Invoice wording", 266, 68, 60, 4.4),
+    ("Two-factor problems", 231, 13, 17, 4.2),
+    ("Damaged packaging", 204, 24, 27, 3.6),
+    ("Slow checkout", 178, 40, 48, 3.4),
+    ("Gift cards", 155, 31, 64, 3.3),
+    ("API rate limits", 131, 66, 49, 3.1),
+    ("Warranty terms", 112, 51, 76, 3.0),
+    ("Language settings", 96, 36, 86, 3.2),
+    ("Bulk orders", 84, 70, 36, 2.9),
+    ("Press enquiries", 71, 25, 82, 2.8),
+    ("Student discount", 58, 13, 58, 2.6),
+]
+COLORS = [
+    "#d55e00", "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#b58900", "#7b5ea7",
+    "#3f8f5f", "#c1446e", "#2a9d8f", "#8c564b", "#5b7fbf", "#c77d3a", "#6a994e", "#a05195",
+    "#4d908e", "#bc6c25", "#577590", "#98726b",
+]  # fmt: skip
+
+
+def made_up_terrain(hostile: str | None = None) -> dict:
+    """Return 20 hills in the REST shape; `hostile` replaces the texts of the largest."""
+    tallest = TOPICS[0][1]
+    hills = [
+        {
+            "cluster_id": number,
+            "label": label,
+            "description": f"People write about: {label.lower()}, asking for an answer.",
+            "label_source": "keywords",
+            "parent_id": None,
+            "x": float(x),
+            "z": float(z),
+            "radius": radius,
+            "height": 10 * size / tallest,
+            "original_height": 10 * size / tallest,
+            "weight": 1.0,
+            "size": size,
+            "effective_size": float(size),
+            "color": COLORS[number],
+            "keywords": [*label.lower().split(), "order", "account"],
+            "exemplars": [
+                {"row_id": 31 * number + k, "text": f"Hello, {label.lower()} again (no. {k})."}
+                for k in range(3)
+            ],
+            "stability": 0.9,
+        }
+        for number, (label, size, x, z, radius) in enumerate(TOPICS)
+    ]
+    if hostile is not None:
+        hills[0] |= {"label": hostile, "description": hostile, "keywords": [hostile]}
+        hills[0]["exemplars"] = [{"row_id": 0, "text": hostile}]
+    return {
+        "hills": hills,
+        "heightData": _heights(hills),
+        "gridSize": GRID,
+        "metrics": _metrics(),
+        "noise": {"count": 312, "weight": 1.0},
+        "revision": 0,
+    }
+
+
+def _heights(hills: list[dict]) -> list[list[float]]:
+    return [
+        [
+            sum(
+                hill["height"]
+                * math.exp(
+                    -((x - hill["x"]) ** 2 + (z - hill["z"]) ** 2) / (2 * hill["radius"] ** 2)
+                )
+                for hill in hills
+            )
+            for x in range(GRID)
+        ]
+        for z in range(GRID)
+    ]
+
+
+def _metrics() -> dict:
+    figures = {
+        "gini": 0.503,
+        "flatness": 0.471,
+        "cluster_count": 20,
+        "effective_clusters": 12.6,
+        "row_count": 9171,
+        "noise_count": 312,
+        "effective_sample_size": 9171.0,
+        "design_effect": 1.0,
+        "max_repeat": 1.0,
+    }
+    return {**figures, "original": figures}
+
+
+def canned_gateway() -> FastAPI:
+    """Return an application that serves the page and answers as the REST contract says."""
+    app = FastAPI()
+    app.state.terrain = made_up_terrain()
+    app.state.weights = {}
+    status = {"dataset_id": "d1", "file_name": "support-inbox.csv", "error": None, "warnings": []}
+    status["text_column"] = {"index": 0, "name": "message", "reason": "the longest texts"}
+
+    @app.middleware("http")
+    async def with_csp(request: Request, call_next):
+        response = await call_next(request)
+        response.headers["Content-Security-Policy"] = CSP
+        return response
+
+    @app.get("/")
+    async def page():
+        return FileResponse(PAGE / "index.html")
+
+    @app.get("/api/datasets")
+    async def datasets():
+        listed = {**status, "status": "completed", "created_at": "2026-11-20T09:30:00Z"}
+        return {"datasets": [listed | {"row_count": 9171}]}
+
+    @app.post("/api/upload")
+    async def upload(request: Request):
+        form = await request.form()
+        if (await form["file"].read()).startswith(b"bad"):
+            detail = "The file has 3 rows; at least 50 are needed. Add rows and upload it again."
+            problem = {"type": "about:blank", "title": "Too few rows", "status": 400}
+            return JSONResponse(
+                problem | {"detail": detail}, 400, media_type="application/problem+json"
+            )
+        return JSONResponse({"dataset_id": "d1", "status": "processing"}, 202)
+
+    @app.get("/api/status/d1")
+    async def read_status():
+        return {**status, "status": "completed", "progress": 100, "stage": None}
+
+    @app.get("/api/status/d1/events")
+    async def events():
+        states = [
+            {**status, "status": "processing", "progress": 40, "stage": "embedding"},
+            {**status, "status": "completed", "progress": 100, "stage": None},
+        ]
+        lines = (f"data: {json.dumps(state)}\n\n" for state in states)
+        return StreamingResponse(lines, media_type="text/event-stream")
+
+    @app.get("/api/terrain/d1")
+    async def terrain():
+        return app.state.terrain
+
+    @app.post("/api/adjust/d1")
+    async def adjust(request: Request):
+        app.state.weights |= (await request.json())["adjustments"]
+        for hill in app.state.terrain["hills"]:
+            hill["weight"] = app.state.weights.get(str(hill["cluster_id"]), 1.0)
+            hill["height"] = hill["original_height"] * hill["weight"]
+        app.state.terrain["heightData"] = _heights(app.state.terrain["hills"])
+        app.state.terrain["metrics"] |= {"gini": 0.4, "effective_sample_size": 8000.0}
+        metrics = app.state.terrain["metrics"]
+        return {"metrics": metrics, "weights": app.state.weights, "revision": 1}
+
+    app.mount("/page", StaticFiles(directory=PAGE))
+    return app
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    """Give the address of a running canned gateway."""
+    config = uvicorn.Config(canned_gateway(), port=0, log_level="warning")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """Give a running Chromium; skip where playwright or the browser is missing.
+
+    Never of session scope: its event loop would run on, which later asyncio tests refuse.
+    """
+    if importlib.util.find_spec("playwright") is None:
+        pytest.skip("playwright is not installed: pip install playwright")
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    program = program or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("no Chromium on PATH: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=BROWSER_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def terrain_of():
+    """Give the maker of made-up terrains."""
+    return made_up_terrain
