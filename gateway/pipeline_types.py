@@ -1,0 +1,212 @@
+"""What the stages of the pipeline take and give: arrays and frozen dataclasses; pure."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+ParameterValue = float | int | str | bool
+OnProgress = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """The embedding model that made the vectors of a dataset."""
+
+    model_id: str
+    revision: str
+    fingerprint: str
+    dimension_count: int
+    max_token_count: int
+    device: str
+    backend: str
+    runtime: str
+    instruction_set: str
+
+
+@dataclass(frozen=True)
+class EmbeddedTexts:
+    """Vectors of some texts: FLOAT32 of shape [texts, dimension_count], of unit length."""
+
+    vectors: NDArray[np.float32]
+    truncated_count: int
+    model: ModelInfo
+
+
+@dataclass(frozen=True)
+class NeighborGraph:
+    """The k nearest neighbours of every distinct vector, by cosine distance.
+
+    Attributes
+    ----------
+    row_nodes : ndarray of shape (row_count,), int32
+        The node of each row; rows with identical vectors share one.
+    indices : ndarray of shape (node_count, neighbor_count), int32
+        Each node's neighbours, nearest first, never itself.
+    distances : ndarray of shape (node_count, neighbor_count), float32
+        Cosine distances, 0 to 2.
+    """
+
+    row_nodes: NDArray[np.int32]
+    indices: NDArray[np.int32]
+    distances: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class ClusterStats:
+    """One cluster of a layer."""
+
+    cluster_id: int
+    size: int
+    spread: float
+    exemplar_row_ids: tuple[int, ...]
+    parent_id: int
+    stability: float | None
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One labelling of all rows.
+
+    Attributes
+    ----------
+    clusters : tuple of ClusterStats
+        By cluster_id, without gaps, largest first.
+    centroids : ndarray of shape (cluster_count, dimension_count), float32
+    labels, nearest : ndarray of shape (row_count,), int32
+        -1 is noise; `nearest` is -1 only when there is no cluster.
+    strengths : ndarray of shape (row_count,), float32
+        How firmly each row belongs to `nearest`, 0 to 1.
+    """
+
+    layer_index: int
+    is_terrain_layer: bool
+    clusters: tuple[ClusterStats, ...]
+    centroids: NDArray[np.float32]
+    labels: NDArray[np.int32]
+    nearest: NDArray[np.int32]
+    strengths: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Clustering:
+    """What the cluster service answers; `outcome` says what was done and why, as JSON values."""
+
+    graph: NeighborGraph
+    layers: tuple[Layer, ...]
+    outcome: dict[str, Any]
+
+    @property
+    def terrain_layer(self) -> Layer:
+        """The layer that a terrain shows."""
+        return next(layer for layer in self.layers if layer.is_terrain_layer)
+
+
+@dataclass(frozen=True)
+class ClusterTexts:
+    """What a cluster is named from; without `texts` no language model is asked."""
+
+    cluster_id: int
+    row_count: int
+    texts: tuple[str, ...]
+    term_counts: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class NameOutcome:
+    """One name for one cluster, or the reason why the language model gave none."""
+
+    cluster_id: int
+    label: str = ""
+    description: str = ""
+    keywords: tuple[str, ...] = ()
+    label_source: str = ""
+    failure: str = ""
+
+
+@dataclass(frozen=True)
+class HillShape:
+    """A hill on the grid: centre and radius in cells, height at its weight."""
+
+    cluster_id: int
+    x: float
+    z: float
+    radius: float
+    height: float
+
+
+@dataclass(frozen=True)
+class BuiltTerrain:
+    """A height field.
+
+    Attributes
+    ----------
+    heights : ndarray of shape (grid_size, grid_size), float32
+        Height at [z][x]; 0 to 10 at the original weights.
+    height_scale : float
+        What the summed hills were multiplied with; pass it in at later builds.
+    colors : dict of int to str
+        "#rrggbb" of each cluster.
+    """
+
+    heights: NDArray[np.float32]
+    height_scale: float
+    colors: dict[int, str]
+
+
+@dataclass(frozen=True)
+class PartHealth:
+    """Whether a part of the system can work now, and if not, why and how to mend it."""
+
+    ready: bool
+    reason: str = ""
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+class Stages(Protocol):
+    """The compute stages, wherever they run. Every method raises LevelError."""
+
+    async def get_model(self) -> ModelInfo:
+        """Return the loaded embedding model."""
+
+    async def embed(self, texts: Sequence[str], expected_fingerprint: str = "") -> EmbeddedTexts:
+        """Return the vectors of at most 4,096 texts."""
+
+    async def cluster(
+        self,
+        vectors: NDArray[np.float32],
+        algorithm: str,
+        parameters: dict[str, ParameterValue],
+        random_seed: int,
+        neighbor_count: int,
+        exemplar_count: int,
+        on_progress: OnProgress,
+    ) -> Clustering:
+        """Return clusters, exemplars and the neighbour graph of all rows."""
+
+    async def lay_out(
+        self, graph: NeighborGraph, random_seed: int, on_progress: OnProgress
+    ) -> NDArray[np.float32]:
+        """Return the position of every row: FLOAT32 of shape [row_count, 2], -1 to 1."""
+
+    def analyze(
+        self,
+        clusters: Sequence[ClusterTexts],
+        dataset_description: str,
+        language_code: str,
+        keywords_only: bool,
+    ) -> AsyncIterator[NameOutcome]:
+        """Yield a keyword name for every cluster, then what the language model says of each."""
+
+    async def build_terrain(
+        self, hills: Sequence[HillShape], grid_size: int, height_scale: float | None
+    ) -> BuiltTerrain:
+        """Return the height field of hills."""
+
+    async def check_parameters(self, algorithm: str, parameters: dict[str, ParameterValue]) -> None:
+        """Raise InvalidArgument unless the cluster service takes these parameters."""
+
+    async def health(self) -> dict[str, PartHealth]:
+        """Return the state of each service, by its name."""

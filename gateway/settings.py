@@ -1,0 +1,91 @@
+"""Settings of the gateway and its worker: the only reader of the environment there."""
+
+from pathlib import Path
+
+from pydantic import AliasChoices, Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _named(*names: str) -> AliasChoices:
+    return AliasChoices(*names)
+
+
+class GatewaySettings(BaseSettings):
+    """What the gateway and its worker are told from outside; read once, then passed down."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_prefix="LEVEL_", extra="ignore", frozen=True, populate_by_name=True
+    )
+
+    data_dir: Path = Path("level-data")
+    database_url: str = ""
+    embedder_address: str = "127.0.0.1:50051"
+    cluster_address: str = "127.0.0.1:50052"
+    analyzer_address: str = "127.0.0.1:50053"
+    terrain_address: str = "127.0.0.1:50054"
+    allow_remote: bool = False
+    log_level: str = "INFO"
+
+    max_upload_size: int = Field(
+        52_428_800, gt=0, validation_alias=_named("MAX_UPLOAD_SIZE", "LEVEL_MAX_UPLOAD_SIZE")
+    )
+    max_upload_rows: int = Field(1_000_000, gt=0)
+    max_upload_columns: int = Field(1_000, gt=0)
+    max_cell_bytes: int = Field(1_048_576, gt=0)
+    read_memory_mb: int = Field(2_048, ge=256)
+    read_seconds: int = Field(120, gt=0)
+    upload_rate: str = "5/minute"
+    max_concurrent_uploads: int = Field(16, gt=0)
+    cors_origins: str = Field(
+        "http://localhost:3000", validation_alias=_named("CORS_ORIGINS", "LEVEL_CORS_ORIGINS")
+    )
+    grid_size: int = Field(
+        100, ge=2, le=2048, validation_alias=_named("GRID_SIZE", "LEVEL_GRID_SIZE")
+    )
+    default_eps: float = Field(
+        0.5, gt=0, le=2, validation_alias=_named("DEFAULT_EPS", "LEVEL_DEFAULT_EPS")
+    )
+
+    dataset_ttl_hours: float = Field(24.0, ge=0)
+    max_datasets_in_memory: int = Field(10, ge=0)
+    pipeline_concurrency: int = Field(2, gt=0)
+    stream_idle_seconds: float = Field(120.0, gt=0)
+
+    @field_validator("upload_rate")
+    @classmethod
+    def _rate_is_readable(cls, value: str) -> str:
+        from limits import parse_many
+
+        if value.strip() in {"", "0"}:
+            return ""
+        try:
+            parse_many(value)
+        except ValueError as error:
+            message = f'LEVEL_UPLOAD_RATE is {value!r}; write it like "5/minute", or 0 for no limit'
+            raise ValueError(message) from error
+        return value
+
+    @property
+    def cors_origin_list(self) -> list[str]:
+        """Origins that browsers may call from, exactly as they are to be compared."""
+        return [origin.strip() for origin in self.cors_origins.split(",") if origin.strip()]
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Where each service listens, by its name."""
+        return {
+            "embedder": self.embedder_address,
+            "cluster": self.cluster_address,
+            "analyzer": self.analyzer_address,
+            "terrain": self.terrain_address,
+        }
+
+    @property
+    def workflow_database_url(self) -> str:
+        """Where the durable pipeline keeps its own tables: beside ours."""
+        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'workflows.sqlite'}"
+
+    @property
+    def resolved_database_url(self) -> str:
+        """The database's URL: as set, else an SQLite file in the data folder."""
+        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'level.sqlite'}"

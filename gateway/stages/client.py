@@ -1,0 +1,230 @@
+"""The stages of the pipeline as calls of the four services."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from typing import Any, Self
+
+import grpc
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.pipeline_types import (
+    BuiltTerrain,
+    Clustering,
+    ClusterTexts,
+    EmbeddedTexts,
+    HillShape,
+    ModelInfo,
+    NameOutcome,
+    NeighborGraph,
+    OnProgress,
+    ParameterValue,
+    PartHealth,
+)
+from gateway.stages.answers import ClusterAnswer
+from gateway.stages.messages import (
+    analyze_requests,
+    cluster_requests,
+    embed_requests,
+    layout_requests,
+    to_hill,
+    to_model,
+    to_outcome,
+    to_parameters,
+)
+from level_rpc.channel import check_health, open_channel
+from level_rpc.errors import Internal, LevelError
+from level_rpc.status import level_errors
+from level_rpc.streams import exchange, idle_limited
+from level_rpc.tensors import ArrayAssembler
+from levelapi.analyzer.v1 import analyzer_service_pb2 as analyzer
+from levelapi.analyzer.v1.analyzer_service_pb2_grpc import AnalyzerServiceStub
+from levelapi.cluster.v1 import cluster_service_pb2 as cluster
+from levelapi.cluster.v1.cluster_service_pb2_grpc import ClusterServiceStub
+from levelapi.embedder.v1 import embedder_service_pb2 as embedder
+from levelapi.embedder.v1.embedder_service_pb2_grpc import EmbedderServiceStub
+from levelapi.terrain.v1 import terrain_service_pb2 as terrain
+from levelapi.terrain.v1.terrain_service_pb2_grpc import TerrainServiceStub
+
+UNARY_SECONDS = 5.0
+HEALTH_SECONDS = 2.0
+_SERVICES = {
+    "embedder": "levelapi.embedder.v1.EmbedderService",
+    "cluster": "levelapi.cluster.v1.ClusterService",
+    "analyzer": "levelapi.analyzer.v1.AnalyzerService",
+    "terrain": "levelapi.terrain.v1.TerrainService",
+}
+
+
+class GrpcStages:
+    """The stages as services; implements `Stages`.
+
+    Parameters
+    ----------
+    addresses : dict of str to str
+        Where "embedder", "cluster", "analyzer" and "terrain" listen: "host:port",
+        "dns:///name:port" or "unix:/path".
+    idle_seconds : float
+        A stream on which nothing comes for this long is given up.
+    """
+
+    def __init__(self, addresses: dict[str, str], idle_seconds: float = 120.0) -> None:
+        self._addresses = addresses
+        self._idle_seconds = idle_seconds
+        self._channels: dict[str, grpc.aio.Channel] = {}
+
+    async def __aenter__(self) -> Self:
+        self._channels = {name: open_channel(self._addresses[name]) for name in _SERVICES}
+        self._embedder = EmbedderServiceStub(self._channels["embedder"])
+        self._cluster = ClusterServiceStub(self._channels["cluster"])
+        self._analyzer = AnalyzerServiceStub(self._channels["analyzer"])
+        self._terrain = TerrainServiceStub(self._channels["terrain"])
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.gather(*(channel.close() for channel in self._channels.values()))
+
+    async def get_model(self) -> ModelInfo:
+        """Return the loaded embedding model."""
+        with level_errors():
+            answer = await self._embedder.GetModel(
+                embedder.GetModelRequest(), timeout=UNARY_SECONDS
+            )
+        return to_model(answer.model)
+
+    async def embed(self, texts: Sequence[str], expected_fingerprint: str = "") -> EmbeddedTexts:
+        """Return the vectors of at most 4,096 texts."""
+        config = embedder.EmbedConfig(
+            row_count=len(texts),
+            input_kind=embedder.INPUT_KIND_DOCUMENT,
+            modality=embedder.MODALITY_TEXT,
+            expected_model_fingerprint=expected_fingerprint,
+        )
+        model: ModelInfo | None = None
+        vectors: ArrayAssembler | None = None
+        truncated = 0
+        async with self._exchange(self._embedder.Embed, embed_requests(config, texts)) as answers:
+            async for answer in answers:
+                if answer.WhichOneof("payload") == "model":
+                    model = to_model(answer.model)
+                    shape = (model.dimension_count,)
+                    vectors = ArrayAssembler("vectors", np.float32, len(texts), shape)
+                elif vectors is not None:
+                    vectors.add(answer.vectors.vectors)
+                    truncated += answer.vectors.truncated_text_count
+        if model is None or vectors is None:
+            raise Internal("The embedder ended its answer before naming its model.")
+        return EmbeddedTexts(vectors.finish(), truncated, model)
+
+    async def cluster(
+        self,
+        vectors: NDArray[np.float32],
+        algorithm: str,
+        parameters: dict[str, ParameterValue],
+        random_seed: int,
+        neighbor_count: int,
+        exemplar_count: int,
+        on_progress: OnProgress,
+    ) -> Clustering:
+        """Return clusters, exemplars and the neighbour graph of all rows."""
+        config = cluster.ClusterConfig(
+            row_count=len(vectors),
+            dimension_count=vectors.shape[1],
+            algorithm=algorithm,
+            parameters=to_parameters(parameters),
+            random_seed=random_seed,
+            neighbor_count=neighbor_count,
+            exemplar_count=exemplar_count,
+        )
+        answer = ClusterAnswer(len(vectors), vectors.shape[1], on_progress)
+        requests = cluster_requests(config, vectors)
+        async with self._exchange(self._cluster.Cluster, requests) as messages:
+            async for message in messages:
+                answer.add(message)
+        return answer.finish()
+
+    async def lay_out(
+        self, graph: NeighborGraph, random_seed: int, on_progress: OnProgress
+    ) -> NDArray[np.float32]:
+        """Return the position of every row: FLOAT32 of shape [row_count, 2], -1 to 1."""
+        shape = cluster.GraphShape(
+            row_count=len(graph.row_nodes),
+            node_count=graph.indices.shape[0],
+            neighbor_count=graph.indices.shape[1],
+        )
+        config = cluster.LayOutConfig(graph_shape=shape, random_seed=random_seed)
+        positions = ArrayAssembler("positions", np.float32, len(graph.row_nodes), (2,))
+        requests = layout_requests(config, graph)
+        async with self._exchange(self._cluster.LayOut, requests) as answers:
+            async for answer in answers:
+                if answer.WhichOneof("payload") == "progress":
+                    on_progress(answer.progress.fraction_done)
+                else:
+                    positions.add(answer.positions)
+        return positions.finish()
+
+    async def analyze(
+        self,
+        clusters: Sequence[ClusterTexts],
+        dataset_description: str,
+        language_code: str,
+        keywords_only: bool,
+    ) -> AsyncIterator[NameOutcome]:
+        """Yield a keyword name for every cluster, then what the language model says of each."""
+        config = analyzer.AnalyzeClustersConfig(
+            cluster_count=len(clusters),
+            dataset_description=dataset_description,
+            language_code=language_code,
+            keywords_only=keywords_only,
+        )
+        requests = analyze_requests(config, clusters)
+        async with self._exchange(self._analyzer.AnalyzeClusters, requests) as answers:
+            async for answer in answers:
+                yield to_outcome(answer)
+
+    async def build_terrain(
+        self, hills: Sequence[HillShape], grid_size: int, height_scale: float | None
+    ) -> BuiltTerrain:
+        """Return the height field of hills."""
+        request = terrain.BuildTerrainRequest(
+            hills=[to_hill(hill) for hill in hills],
+            grid_size=grid_size,
+            height_scale=height_scale,
+        )
+        heights = ArrayAssembler("heights", np.float32, grid_size, (grid_size,))
+        header = terrain.TerrainHeader()
+        call = self._terrain.BuildTerrain(request)
+        async with aclosing(idle_limited(call, self._idle_seconds)) as answers:
+            async for answer in answers:
+                if answer.WhichOneof("payload") == "header":
+                    header = answer.header
+                else:
+                    heights.add(answer.heights)
+        colors = {entry.cluster_id: entry.color for entry in header.colors}
+        return BuiltTerrain(heights.finish(), header.height_scale, colors)
+
+    async def check_parameters(self, algorithm: str, parameters: dict[str, ParameterValue]) -> None:
+        """Raise InvalidArgument unless the cluster service takes these parameters."""
+        request = cluster.CheckParametersRequest(
+            algorithm=algorithm, parameters=to_parameters(parameters)
+        )
+        with level_errors():
+            await self._cluster.CheckParameters(request, timeout=UNARY_SECONDS)
+
+    async def health(self) -> dict[str, PartHealth]:
+        """Return the state of each service, by its name."""
+        reports = await asyncio.gather(*(self._part_health(name) for name in _SERVICES))
+        return dict(zip(_SERVICES, reports, strict=True))
+
+    async def _part_health(self, name: str) -> PartHealth:
+        try:
+            async with asyncio.timeout(HEALTH_SECONDS):
+                report = await check_health(self._channels[name], _SERVICES[name])
+        except (TimeoutError, LevelError) as error:
+            reason = "no answer" if isinstance(error, TimeoutError) else str(error)
+            return PartHealth(False, reason)
+        return PartHealth(report.serving, report.reason or "")
+
+    def _exchange(self, method: Any, requests: AsyncIterator[Any]) -> Any:
+        return aclosing(exchange(method, requests, self._idle_seconds))

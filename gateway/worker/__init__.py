@@ -1,0 +1,1 @@
+"""The worker: it chains the services over each dataset, durably."""

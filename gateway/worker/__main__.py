@@ -1,0 +1,54 @@
+"""Run the worker: `python -m gateway.worker`."""
+
+import asyncio
+import os
+import signal
+
+from gateway.artifacts import ArtifactStore
+from gateway.database import Database
+from gateway.settings import GatewaySettings
+from gateway.stages import GrpcStages
+from gateway.store import DatasetStore
+from gateway.worker.durable import DurableRunner
+from gateway.worker.janitor import Janitor
+from gateway.worker.liveness import new_executor_id
+from gateway.worker.loop import WorkerLoop
+from gateway.worker.pipeline import Pipeline
+from level_rpc.logs import configure_logging
+
+NICENESS = 5
+
+
+async def work(settings: GatewaySettings) -> None:
+    """Work until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    database = Database(settings.resolved_database_url)
+    database.create_tables()
+    store, artifacts = DatasetStore(database), ArtifactStore(settings.data_dir)
+    executor_id = new_executor_id()
+    async with GrpcStages(settings.addresses, settings.stream_idle_seconds) as stages:
+        pipeline = Pipeline(store, artifacts, stages)
+        runner = DurableRunner(
+            pipeline, settings.workflow_database_url, executor_id, settings.pipeline_concurrency
+        )
+        janitor = Janitor(store, artifacts, settings.dataset_ttl_hours * 3_600)
+        await runner.start()
+        try:
+            await WorkerLoop(store, runner, janitor, executor_id).run(stop)
+        finally:
+            await runner.stop()
+            database.close()
+
+
+def main() -> None:
+    """Read the settings and work."""
+    settings = GatewaySettings()
+    configure_logging("worker", settings.log_level)
+    os.nice(NICENESS)  # the gateway answers people; this can wait a moment
+    asyncio.run(work(settings))
+
+
+if __name__ == "__main__":
+    main()

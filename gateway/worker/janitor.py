@@ -1,0 +1,64 @@
+"""Removes what nobody needs: datasets that expired, files that no dataset names."""
+
+import shutil
+import time
+from pathlib import Path
+
+import structlog
+
+from gateway.artifacts import ArtifactStore
+from gateway.errors import DatasetNotFound
+from gateway.store import DatasetStore
+
+log = structlog.get_logger(__name__)
+# An upload in progress writes to its folder all the time; one this old was cut off by a crash.
+STRAY_SECONDS = 3_600.0
+
+
+class Janitor:
+    """Sweeps the data folder.
+
+    Parameters
+    ----------
+    store : DatasetStore
+    artifacts : ArtifactStore
+    ttl_seconds : float
+        Datasets expire this long after their last use; 0 keeps them for ever.
+    """
+
+    def __init__(self, store: DatasetStore, artifacts: ArtifactStore, ttl_seconds: float) -> None:
+        self._store = store
+        self._artifacts = artifacts
+        self._ttl_seconds = ttl_seconds
+
+    def sweep(self) -> None:
+        """Delete expired datasets, then folders without a dataset."""
+        if self._ttl_seconds:
+            for dataset_id in self._store.unused_since(time.time() - self._ttl_seconds):
+                self._expire(dataset_id)
+        self._remove_strays()
+
+    def _expire(self, dataset_id: str) -> None:
+        try:
+            self._store.delete(dataset_id)
+        except DatasetNotFound:
+            return
+        self._artifacts.delete(dataset_id)
+        log.info("dataset_expired", dataset_id=dataset_id)
+
+    def _remove_strays(self) -> None:
+        oldest = time.time() - STRAY_SECONDS
+        # Folders first: one that gets its dataset in between must not be taken for a stray.
+        folders = list(self._artifacts.stray_folders())
+        known = self._store.ids()
+        for name, folder in folders:
+            if name not in known and _last_change(folder) < oldest:
+                shutil.rmtree(folder, ignore_errors=True)
+                log.info("stray_folder_removed", folder=name)
+
+
+def _last_change(folder: Path) -> float:
+    try:
+        return max(entry.stat().st_mtime for entry in [folder, *folder.iterdir()])
+    except FileNotFoundError:
+        return time.time()

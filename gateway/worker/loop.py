@@ -1,0 +1,95 @@
+"""What a worker does beside working: says it is alive, takes jobs, takes over, sweeps."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from gateway.store import DatasetStore
+from gateway.worker.durable import DurableRunner
+from gateway.worker.janitor import Janitor
+from gateway.worker.liveness import BEAT_SECONDS, SILENT_SECONDS, surely_dead
+from level_rpc.errors import LevelError
+
+log = structlog.get_logger(__name__)
+NEW_JOB_SECONDS = 0.25
+RECHECK_SECONDS = 10.0
+SWEEP_SECONDS = 300.0
+
+
+class WorkerLoop:
+    """The periodic duties of one worker.
+
+    Parameters
+    ----------
+    store : DatasetStore
+    runner : DurableRunner
+    janitor : Janitor
+    executor_id : str
+    """
+
+    def __init__(
+        self, store: DatasetStore, runner: DurableRunner, janitor: Janitor, executor_id: str
+    ) -> None:
+        self._store = store
+        self._runner = runner
+        self._janitor = janitor
+        self._executor_id = executor_id
+        self._seen_jobs: set[str] = set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Do all duties until `stop` is set."""
+        duties = [
+            self._every(BEAT_SECONDS, self._beat, stop),
+            self._every(NEW_JOB_SECONDS, self._take_new_jobs, stop),
+            self._every(RECHECK_SECONDS, self._recheck_jobs, stop),
+            self._every(SWEEP_SECONDS, self._sweep, stop),
+        ]
+        await asyncio.gather(*duties)
+
+    async def _every(
+        self, seconds: float, duty: Callable[[], Awaitable[None]], stop: asyncio.Event
+    ) -> None:
+        while not stop.is_set():
+            try:
+                await duty()
+            except LevelError as error:
+                log.warning("duty_postponed", duty=duty.__name__, reason=error.reason)
+            except Exception:
+                log.exception("duty_failed", duty=duty.__name__)
+            try:
+                async with asyncio.timeout(seconds):
+                    await stop.wait()
+            except TimeoutError:
+                continue
+
+    async def _beat(self) -> None:
+        await asyncio.to_thread(self._store.beat, self._executor_id)
+        for executor_id in await asyncio.to_thread(self._dead_executors):
+            taken = await self._runner.take_over(executor_id)
+            log.info("took_over", executor_id=executor_id, workflow_count=taken)
+            await asyncio.to_thread(self._store.forget_executor, executor_id)
+
+    def _dead_executors(self) -> list[str]:
+        silent = set(self._store.silent_executors(SILENT_SECONDS))
+        return [
+            executor_id
+            for executor_id in self._store.silent_executors(0.0)
+            if executor_id != self._executor_id
+            and (executor_id in silent or surely_dead(executor_id, self._executor_id))
+        ]
+
+    async def _take_new_jobs(self) -> None:
+        jobs = await asyncio.to_thread(self._store.unfinished_jobs)
+        for job_id, dataset_id in jobs:
+            if job_id not in self._seen_jobs:
+                await self._runner.ensure_running(job_id, dataset_id)
+                self._seen_jobs.add(job_id)
+        self._seen_jobs &= {job_id for job_id, _ in jobs}
+
+    async def _recheck_jobs(self) -> None:
+        for job_id, dataset_id in await asyncio.to_thread(self._store.unfinished_jobs):
+            await self._runner.ensure_running(job_id, dataset_id)
+
+    async def _sweep(self) -> None:
+        await asyncio.to_thread(self._janitor.sweep)

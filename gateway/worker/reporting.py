@@ -1,0 +1,53 @@
+"""Progress of a running stage, written to the store a few times a second."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from gateway.dataset import Stage, overall_progress
+from gateway.pipeline_types import OnProgress
+from gateway.store import DatasetStore
+
+REPORT_SECONDS = 0.4
+T = TypeVar("T")
+
+
+async def run_reporting(
+    store: DatasetStore,
+    dataset_id: str,
+    stage: Stage,
+    work: Callable[[OnProgress], Awaitable[T]],
+) -> T:
+    """Return what `work` returns, while what it says of its progress goes to the store.
+
+    The work is cancelled when the dataset is deleted meanwhile.
+
+    Raises
+    ------
+    DatasetNotFound
+        When the dataset was deleted.
+    """
+    latest = 0.0
+
+    def on_progress(fraction: float) -> None:
+        nonlocal latest
+        latest = max(latest, fraction)
+
+    async def report() -> None:
+        while True:
+            await asyncio.to_thread(
+                store.advance, dataset_id, stage, overall_progress(stage, latest)
+            )
+            await asyncio.sleep(REPORT_SECONDS)
+
+    working = asyncio.ensure_future(work(on_progress))
+    reporting = asyncio.ensure_future(report())
+    try:
+        await asyncio.wait({working, reporting}, return_when=asyncio.FIRST_COMPLETED)
+        if reporting.done():
+            reporting.result()  # raises what stopped the reports
+        return await working
+    finally:
+        for task in (working, reporting):
+            task.cancel()
+        await asyncio.gather(working, reporting, return_exceptions=True)
