@@ -1,0 +1,47 @@
+"""How many texts the device holds at once: assumed at first, then learnt from where it failed."""
+
+from __future__ import annotations
+
+from embedder_svc.errors import DeviceOutOfMemory
+
+SMALLEST_BATCH = 8
+"""A device without room for this many texts is too small for the model."""
+
+
+class BatchLimit:
+    """The largest batch that is tried, shared by all calls on one device.
+
+    Parameters
+    ----------
+    safe_batch_size
+        Texts in a batch that the device is expected to hold.
+    """
+
+    def __init__(self, safe_batch_size: int) -> None:
+        self._safe_batch_size = safe_batch_size
+        self._ceiling: int | None = None
+
+    @property
+    def safe_batch_size(self) -> int:
+        """Texts in a batch when the caller asks for no other number."""
+        return self.apply(self._safe_batch_size)
+
+    def apply(self, batch_size: int) -> int:
+        """Return ``batch_size``, or less where that many have run out of memory before."""
+        return batch_size if self._ceiling is None else min(batch_size, self._ceiling)
+
+    def lower(self, failed_batch_size: int) -> None:
+        """Halve the limit, down to 8 texts, since a batch of this size did not fit.
+
+        Raises
+        ------
+        DeviceOutOfMemory
+            It was the smallest already.
+        """
+        if failed_batch_size <= SMALLEST_BATCH:
+            raise DeviceOutOfMemory(
+                f"the device has no memory left for {failed_batch_size} texts at once; free some "
+                "of it, or choose a smaller model with LEVEL_EMBEDDER_MODEL",
+                batch_size=failed_batch_size,
+            )
+        self._ceiling = max(SMALLEST_BATCH, self.apply(failed_batch_size) // 2)

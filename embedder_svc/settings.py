@@ -1,0 +1,47 @@
+"""What an operator can set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from embedder_svc.model import AUTO, DEFAULT_CACHE_DIR, Backend
+
+
+class Settings(BaseSettings):
+    """Settings of the embedder, from ``LEVEL_EMBEDDER_*`` and a ``.env`` file."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="LEVEL_EMBEDDER_",
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+    )
+
+    bind: str = "127.0.0.1:50051"
+    """Where to listen: ``host:port``, or ``unix:/path``."""
+
+    model: str = AUTO
+    """A model id of the Hugging Face hub, a folder, or "auto": by what this machine has."""
+
+    backend: Backend = Backend.AUTO
+    """The library that runs the model; "auto" chooses by model."""
+
+    threads: int = Field(default=0, ge=0)
+    """Threads that compute; 0 takes all cores that the process may use."""
+
+    minilm_dir: Path | None = Field(default=None, validation_alias="LEVEL_MINILM_DIR")
+    """Folder with the files of all-MiniLM-L6-v2; unset: the installed package, then the hub."""
+
+    cache_dir: Path = Field(default=DEFAULT_CACHE_DIR, validation_alias="LEVEL_CACHE_DIR")
+    """Where graphs built from a model's weights are kept."""
+
+    reflection: bool = False
+    """Whether clients may ask for the service's description."""
+
+    grace_seconds: float = Field(default=30.0, ge=0)
+    """How long calls may go on after a request to stop."""

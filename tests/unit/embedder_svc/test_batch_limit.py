@@ -1,0 +1,32 @@
+import pytest
+
+from embedder_svc.batch_limit import BatchLimit
+from embedder_svc.errors import DeviceOutOfMemory
+
+
+def test_nothing_is_limited_before_memory_runs_out():
+    limit = BatchLimit(32)
+    assert limit.safe_batch_size == 32
+    assert limit.apply(500) == 500
+
+
+def test_the_limit_is_halved_down_to_eight_and_remembered():
+    limit = BatchLimit(64)
+    seen = []
+    for failed in (64, 32, 16):
+        limit.lower(failed)
+        seen.append(limit.safe_batch_size)
+    assert seen == [32, 16, 8]
+    assert limit.apply(1024) == 8
+
+
+def test_a_small_last_batch_that_fails_lowers_the_limit_below_its_own_size():
+    limit = BatchLimit(64)
+    limit.lower(12)
+    assert limit.apply(64) == 8
+
+
+def test_a_failure_of_the_smallest_batch_is_an_error_that_names_its_size():
+    with pytest.raises(DeviceOutOfMemory, match="8 texts") as raised:
+        BatchLimit(32).lower(8)
+    assert raised.value.metadata == {"batch_size": "8"}
