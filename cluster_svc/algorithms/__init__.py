@@ -1,0 +1,1 @@
+"""One file for each algorithm; ``cluster_svc.registry`` lists them."""

@@ -1,0 +1,158 @@
+"""The arrays of a request stream: announced by its config, taken block by block."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cluster_svc.graph import NeighborGraph
+from level_rpc.errors import ConfigNotFirst, FieldInvalid, StreamIdle
+from level_rpc.tensors import ArrayAssembler
+
+MAX_ROW_COUNT = 2**31 - 1
+
+# Progress is told at every tenth.
+_STEP = 0.1
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the service takes.
+
+    Attributes
+    ----------
+    max_array_bytes : int
+        The largest array of a request.
+    idle_seconds : float
+        How long a client may be silent while it sends.
+    default_eps : float
+        The eps of ``dbscan`` where automatic eps is off and none is given.
+    """
+
+    max_array_bytes: int = 2**33
+    idle_seconds: float = 60.0
+    default_eps: float = 0.5
+
+
+class Upload:
+    """One request stream.
+
+    Parameters
+    ----------
+    requests
+        Messages with one field set: first ``config``, then blocks by the names of their arrays;
+        ``graph`` holds such a message in turn.
+    limits
+        What is refused.
+    """
+
+    def __init__(self, requests: AsyncIterator[Any], limits: Limits) -> None:
+        self._requests = requests
+        self._limits = limits
+        self._arrays: dict[str, ArrayAssembler] = {}
+        self._announced_rows = 0
+
+    async def read_config(self) -> Any:
+        """Return the config of the first message.
+
+        Raises
+        ------
+        ConfigNotFirst
+            It carries something else, or nothing came.
+        """
+        request = await self._next()
+        received = "nothing" if request is None else request.WhichOneof("payload") or "nothing"
+        if request is None or received != "config":
+            raise ConfigNotFirst(
+                f"the first message must carry config; it carried {received}", received=received
+            )
+        return request.config
+
+    def expect(self, name: str, dtype: type, row_count: int, *row_shape: int) -> ArrayAssembler:
+        """Return what takes the blocks of an announced array; refuses a too large one."""
+        assembler = ArrayAssembler(
+            name, dtype, row_count, row_shape, max_bytes=self._limits.max_array_bytes
+        )
+        self._arrays[name] = assembler
+        self._announced_rows += row_count
+        return assembler
+
+    def expect_graph(
+        self, row_count: int, node_count: int, neighbor_count: int
+    ) -> Callable[[], NeighborGraph]:
+        """Return what gives the announced graph, checked, once all has come."""
+        check_range("graph_shape.row_count", row_count, 1, MAX_ROW_COUNT)
+        check_range("graph_shape.node_count", node_count, 1, row_count)
+        check_range("graph_shape.neighbor_count", neighbor_count, 0, node_count - 1)
+        nodes = self.expect("row_nodes", np.int32, row_count)
+        indices = self.expect("indices", np.int32, node_count, neighbor_count)
+        distances = self.expect("distances", np.float32, node_count, neighbor_count)
+
+        def finish() -> NeighborGraph:
+            graph = NeighborGraph(nodes.finish(), indices.finish(), distances.finish())
+            graph.check()
+            return graph
+
+        return finish
+
+    async def receive(self) -> AsyncGenerator[float, None]:
+        """Take all blocks up to the end of the stream, yielding now and then the fraction taken.
+
+        Raises
+        ------
+        StreamIdle
+            The client was silent for too long.
+        LevelError
+            A block is not the one that is due, or damaged; see `ArrayAssembler.add`.
+        """
+        told = 0.0
+        while (request := await self._next()) is not None:
+            name, block = _open(request)
+            if name not in self._arrays:
+                raise _unexpected(name)
+            await asyncio.to_thread(self._arrays[name].add, block)
+            fraction = self._fraction()
+            if fraction >= told + _STEP:
+                told = fraction
+                yield fraction
+
+    def _fraction(self) -> float:
+        received = sum(array.received_row_count for array in self._arrays.values())
+        return received / self._announced_rows
+
+    async def _next(self) -> Any:
+        """Return the next message, None at the end."""
+        seconds = self._limits.idle_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                return await anext(self._requests, None)
+        except TimeoutError as error:
+            raise StreamIdle(
+                f"no message came for {seconds:g} seconds; send the stream again",
+                idle_seconds=f"{seconds:g}",
+            ) from error
+
+
+def check_range(field: str, value: int, low: int, high: int) -> None:
+    """Raise FieldInvalid unless a field of the config is within its range."""
+    if not low <= value <= high:
+        raise FieldInvalid(f"config.{field} must be {low} to {high}", field=f"config.{field}")
+
+
+def _open(request: Any) -> tuple[str, Any]:
+    """Return the name and the block that a message carries."""
+    name = request.WhichOneof("payload")
+    if name == "graph":
+        request = request.graph
+        name = request.WhichOneof("array")
+    return (name, getattr(request, name)) if name else ("nothing", None)
+
+
+def _unexpected(name: str) -> ConfigNotFirst | FieldInvalid:
+    if name == "config":
+        return ConfigNotFirst("a second config came", received=name)
+    return FieldInvalid(f"{name} came, which config does not announce", field=name)
