@@ -1,0 +1,104 @@
+"""The REST client of a gateway, as far as the command line needs it."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from level.errors import CommandFailed
+
+POLL_SECONDS = 0.3
+_BLOCK_BYTES = 1 << 20
+
+
+class GatewayClient:
+    """Uploads a file, follows it, and fetches what comes of it.
+
+    Parameters
+    ----------
+    http : httpx.Client
+        A client whose base URL is the gateway's.
+
+    Raises
+    ------
+    CommandFailed
+        By any method, with the gateway's own words.
+    """
+
+    def __init__(self, http: httpx.Client) -> None:
+        self._http = http
+
+    def upload(self, path: Path, fields: dict[str, str]) -> dict[str, Any]:
+        """Upload a file and return the gateway's answer, with `dataset_id`."""
+        try:
+            with path.open("rb") as file:
+                answer = self._http.post(
+                    "/api/upload", files={"file": (path.name, file)}, data=fields
+                )
+        except OSError as error:
+            raise CommandFailed(f"{path} cannot be read: {error.strerror}.") from error
+        return _checked(answer)
+
+    def datasets(self) -> list[dict[str, Any]]:
+        """Return the datasets there are, newest first."""
+        answer: Any = _checked(self._http.get("/api/datasets"))
+        return list(answer["datasets"] if isinstance(answer, dict) else answer)
+
+    def follow(self, dataset_id: str) -> Iterator[dict[str, Any]]:
+        """Yield the status until the dataset is completed or failed.
+
+        A gateway that restarts meanwhile is waited for.
+        """
+        unanswered_since: float | None = None
+        while True:
+            try:
+                status = _checked(self._http.get(f"/api/status/{dataset_id}"))
+                unanswered_since = None
+            except httpx.TransportError as error:
+                unanswered_since = unanswered_since or time.monotonic()
+                if time.monotonic() - unanswered_since > 60:
+                    raise CommandFailed("The gateway does not answer any more.") from error
+                time.sleep(POLL_SECONDS)
+                continue
+            yield status
+            if status["status"] != "processing":
+                return
+            time.sleep(POLL_SECONDS)
+
+    def terrain(self, dataset_id: str) -> dict[str, Any]:
+        """Return the terrain."""
+        return _checked(self._http.get(f"/api/terrain/{dataset_id}"))
+
+    def adjust(self, dataset_id: str, weights: dict[str, float]) -> dict[str, Any]:
+        """Set weights of clusters and return the new figures."""
+        return _checked(self._http.post(f"/api/adjust/{dataset_id}", json={"adjustments": weights}))
+
+    def export(self, dataset_id: str, path: Path, **options: Any) -> None:
+        """Write an export to a file; it gets its name only when it is whole."""
+        temporary = path.with_name(f".{path.name}.part")
+        try:
+            with self._http.stream("GET", f"/api/export/{dataset_id}", params=options) as answer:
+                if answer.is_error:
+                    answer.read()
+                    _checked(answer)
+                with temporary.open("wb") as file:
+                    for block in answer.iter_bytes(_BLOCK_BYTES):
+                        file.write(block)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def _checked(answer: httpx.Response) -> dict[str, Any]:
+    """Return the answer's JSON; raise CommandFailed with its problem's words."""
+    if answer.is_error:
+        try:
+            problem = answer.json()
+            words = problem.get("detail") or problem.get("title")
+        except ValueError:
+            words = None
+        raise CommandFailed(words or f"The gateway answered {answer.status_code}.")
+    value: dict[str, Any] = answer.json()
+    return value

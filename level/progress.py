@@ -1,0 +1,76 @@
+"""A progress bar for each stage; plain lines where there is no terminal."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+# Each stage, its name for people, and where it lies on the scale of 0 to 100.
+STAGES = {
+    "embedding": ("Embedding rows", 0, 70),
+    "clustering": ("Finding clusters", 70, 82),
+    "analyzing": ("Naming clusters", 82, 90),
+    "building_terrain": ("Building terrain", 90, 100),
+}
+
+
+def show_progress(statuses: Iterable[dict[str, Any]], console: Console) -> dict[str, Any]:
+    """Draw the stages while `statuses` come, and return the last of them."""
+    return _draw(statuses, console) if console.is_terminal else _print(statuses, console)
+
+
+def _draw(statuses: Iterable[dict[str, Any]], console: Console) -> dict[str, Any]:
+    columns = (
+        TextColumn("{task.description:<18}"),
+        BarColumn(bar_width=40),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+    )
+    status: dict[str, Any] = {}
+    with Progress(*columns, console=console) as progress:
+        tasks = {
+            stage: progress.add_task(name, total=100, start=False)
+            for stage, (name, _, _) in STAGES.items()
+        }
+        for status in statuses:
+            for stage, task in tasks.items():
+                _update(progress, task, stage, status)
+    return status
+
+
+def _update(progress: Progress, task: TaskID, stage: str, status: dict[str, Any]) -> None:
+    done = _percent_of_stage(stage, status)
+    begun = done > 0 or status["stage"] == stage
+    if begun and not progress.tasks[task].started:
+        progress.start_task(task)
+    progress.update(task, completed=done)
+    if done >= 100:
+        progress.stop_task(task)
+
+
+def _percent_of_stage(stage: str, status: dict[str, Any]) -> float:
+    if status["status"] == "completed":
+        return 100.0
+    order = list(STAGES)
+    current = status["stage"]
+    if current in order and order.index(current) > order.index(stage):
+        return 100.0
+    if current != stage:
+        return 0.0
+    _, start, end = STAGES[stage]
+    percent = 100.0 * (float(status["progress"]) - start) / (end - start)
+    return max(0.0, min(100.0, percent))
+
+
+def _print(statuses: Iterable[dict[str, Any]], console: Console) -> dict[str, Any]:
+    status: dict[str, Any] = {}
+    shown = ""
+    for status in statuses:
+        stage = status["stage"] or ""
+        if stage in STAGES and stage != shown:
+            shown = stage
+            console.print(f"{status['progress']:>3} %  {STAGES[stage][0]}", markup=False)
+    if status.get("status") == "completed":
+        console.print("100 %  Done", markup=False)
+    return status

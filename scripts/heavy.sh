@@ -1,0 +1,30 @@
+# Installs what only scripts/test --all needs; sourced by it. What cannot be had here is skipped by
+# its tests, which say why.
+
+TORCH=2.13.0
+TORCH_CPU_INDEX=https://download.pytorch.org/whl/cpu
+
+install_heavy() {
+    install_torch && setup all,test,torch,postgres ||
+        echo "torch could not be installed; its tests are skipped." >&2
+    install_programs ||
+        echo "Chromium or PostgreSQL could not be installed; their tests are skipped." >&2
+}
+
+install_torch() {
+    local index=()
+    # The CPU build: the registry's default for Linux brings gigabytes of CUDA.
+    if curl --silent --fail --head --max-time 5 --output /dev/null "$TORCH_CPU_INDEX/"; then
+        index=(--extra-index-url "$TORCH_CPU_INDEX")
+    fi
+    .venv/bin/python -c "import torch" 2> /dev/null ||
+        .venv/bin/python -m pip install --quiet --disable-pip-version-check "${index[@]}" "torch==$TORCH"
+}
+
+install_programs() {
+    if command -v chromium > /dev/null && ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1; then
+        return
+    fi
+    command -v apt-get > /dev/null && [ "$(id -u)" = 0 ] &&
+        apt-get update -qq && apt-get install -qq -y chromium postgresql > /dev/null
+}

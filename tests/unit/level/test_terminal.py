@@ -1,0 +1,114 @@
+"""What the command line shows: progress, the summary, the gateway's words."""
+
+import io
+
+import httpx
+import pytest
+from rich.console import Console
+
+from level.client import GatewayClient
+from level.errors import CommandFailed
+from level.progress import show_progress
+from level.summary import one_line, print_summary
+
+METRICS = {
+    "gini": 0.25,
+    "flatness": 0.5,
+    "cluster_count": 2,
+    "effective_clusters": 1.75,
+    "effective_sample_size": 90.0,
+    "row_count": 100,
+    "noise_count": 10,
+}
+
+
+def status(stage: str | None, progress: int, state: str = "processing") -> dict:
+    return {"status": state, "stage": stage, "progress": progress}
+
+
+def hill(cluster_id: int, size: int, label: str) -> dict:
+    return {"cluster_id": cluster_id, "size": size, "label": label}
+
+
+@pytest.fixture(params=[True, False], ids=["terminal", "file"])
+def console(request) -> Console:
+    return Console(file=io.StringIO(), force_terminal=request.param, width=100, highlight=False)
+
+
+def test_progress_names_every_stage_and_returns_the_last_status(console):
+    statuses = [
+        status("queued", 0),
+        status("embedding", 35),
+        status("clustering", 75),
+        status("analyzing", 85),
+        status("building_terrain", 95),
+        status(None, 100, "completed"),
+    ]
+    assert show_progress(iter(statuses), console) == statuses[-1]
+    text = console.file.getvalue()
+    for words in ("Embedding rows", "Finding clusters", "Naming clusters", "Building terrain"):
+        assert words in text
+
+
+def test_progress_of_a_dataset_that_fails_returns_the_failure(console):
+    failed = {**status(None, 40, "failed"), "error": "why"}
+    assert show_progress(iter([status("embedding", 40), failed]), console) == failed
+
+
+def test_summary_shows_sizes_names_and_figures(console):
+    terrain = {"hills": [hill(0, 60, "Refund [bold]late[/]"), hill(1, 30, "Log in")]}
+    print_summary({**terrain, "metrics": METRICS}, {"clustering": {"algorithm": "dbscan"}}, console)
+    text = console.file.getvalue()
+    for words in (
+        "60",
+        "60.0 %",
+        "Refund [bold]late[/]",
+        "0.250",
+        "0.500",
+        "10 (10.0 %)",
+        "dbscan",
+    ):
+        assert words in text
+
+
+def test_summary_of_many_hills_says_how_many_it_leaves_out(console):
+    hills = [hill(number, 100 - number, f"Topic {number}") for number in range(50)]
+    print_summary({"hills": hills, "metrics": METRICS}, {}, console)
+    text = console.file.getvalue()
+    assert "10 smaller clusters" in text
+    assert "Topic 39" in text and "Topic 40" not in text
+
+
+def test_text_of_rows_cannot_steer_the_terminal():
+    assert one_line("a\x1b[2Jb\r\nc\u202ed") == "a [2Jb  c d"
+
+
+def gateway_that_answers(code: int, body: str, kind: str) -> GatewayClient:
+    def answer(_request: httpx.Request) -> httpx.Response:
+        return httpx.Response(code, text=body, headers={"content-type": kind})
+
+    transport = httpx.MockTransport(answer)
+    return GatewayClient(httpx.Client(transport=transport, base_url="http://level"))
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "words"),
+    [
+        (
+            '{"title": "Bad", "detail": "line 7 is odd"}',
+            "application/problem+json",
+            "line 7 is odd",
+        ),
+        ("<html>oops", "text/html", "400"),
+    ],
+)
+def test_refusal_is_told_in_the_gateways_words(body, kind, words):
+    with pytest.raises(CommandFailed, match=words):
+        gateway_that_answers(400, body, kind).terrain("x")
+
+
+def test_refused_export_leaves_no_file(tmp_path):
+    client = gateway_that_answers(422, '{"detail": "too many rows"}', "application/problem+json")
+    with pytest.raises(CommandFailed, match="too many rows"):
+        client.export("x", tmp_path / "out.csv", format="resampled")
+    assert list(tmp_path.iterdir()) == []
