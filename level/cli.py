@@ -128,8 +128,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _serve(options: argparse.Namespace, console: Console) -> None:
     from level.server import ServeOptions, check_bind, serve
 
-    check_bind(options.host)
-    data_dir = options.data_dir or default_data_dir()
+    settings = CommandSettings()
+    check_bind(options.host, settings.allow_remote)
+    data_dir = options.data_dir or settings.store
+    open_browser = options.open and (sys.platform == "darwin" or bool(settings.display))
     serve(ServeOptions(options.host, options.port, data_dir, options.sample, open_browser), console)
 
 

@@ -103,7 +103,7 @@ def _topic_texts(topic: Topic, chance: random.Random) -> Iterator[str]:
     """Yield as many different texts as the topic has rows, each of its messages first once."""
     seen: set[str] = set()
     for message in cycle(chance.sample(topic.messages, len(topic.messages))):
-        text = _compose(message, topic.additions, chance)
+        text = _compose(message, topic, chance)
         if text not in seen:
             seen.add(text)
             yield text
@@ -111,10 +111,11 @@ def _topic_texts(topic: Topic, chance: random.Random) -> Iterator[str]:
             return
 
 
-def _compose(message: str, additions: tuple[str, ...], chance: random.Random) -> str:
+def _compose(message: str, topic: Topic, chance: random.Random) -> str:
     """Return the message as one person writes it: alone or with more, politely or in haste."""
-    added = chance.choices((0, 1, 2), (60, 31, 9))[0]
-    sentences = [message, *chance.sample(additions, min(added, len(additions)))]
+    added = sum(chance.random() < topic.talkativeness for _ in range(2))
+    additions = chance.sample(topic.additions, min(added, len(topic.additions)))
+    sentences = [message, *additions]
     text = " ".join(_fill(_end(sentence), chance) for sentence in sentences[:-1])
     text = f"{text} {_fill(sentences[-1], chance)}".lstrip()
     line_end = chance.choice((" ", "\n"))

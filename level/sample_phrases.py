@@ -22,12 +22,15 @@ class Topic:
         Whole messages.
     additions
         Sentences that may follow a message.
+    talkativeness
+        The chance, tried twice for each message, that a sentence follows; 0 to 1.
     """
 
     name: str
     row_count: int
     messages: tuple[str, ...]
     additions: tuple[str, ...]
+    talkativeness: float = 0.25
 
 
 GREETINGS = ("Hi,", "Hello,", "Good morning,", "Dear support team,", "Hi team,", "Hey,")
@@ -59,7 +62,7 @@ SAME_WORDS = (
 TOPICS = (
     Topic(
         name="late delivery",
-        row_count=180,
+        row_count=165,
         messages=(
             "Where is my parcel?",
             "where is my order, no parcel so far",
@@ -167,6 +170,7 @@ TOPICS = (
             "I ordered it {days} days ago.",
             "No one tells me anything about the delay.",
         ),
+        talkativeness=0.6,
     ),
     Topic(
         name="refund missing",
