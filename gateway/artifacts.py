@@ -4,6 +4,7 @@ Each file is written under a temporary name, synced, and renamed; its folder is 
 it named in the database, with its checksum. Nothing is ever unpickled.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -12,15 +13,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gateway.dataset import Artifact
-from gateway.errors import ArtifactDamaged
+from gateway.errors import ArtifactDamaged, StoreUnavailable
 
 _CHUNK = 1 << 20
+_PART = ".part"
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class ArtifactStore:
@@ -48,10 +51,11 @@ class ArtifactStore:
         """Turn an upload's folder into the dataset's: all of its files appear at once."""
         source, target = self.incoming_dir(dataset_id), self.dataset_dir(dataset_id)
         for path in source.iterdir():
-            _sync(path)
-        _sync(source)
+            sync_path(path)
+        sync_path(source)
         source.rename(target)
-        _sync(self._datasets)
+        for parent in (self._datasets, self._incoming):
+            sync_path(parent)
 
     def discard_incoming(self, dataset_id: str) -> None:
         """Remove what an upload has left."""
@@ -71,18 +75,30 @@ class ArtifactStore:
             for folder in parent.iterdir():
                 yield folder.name, folder
 
+    def unfinished_files(self) -> Iterator[Path]:
+        """Yield the files of datasets that are being written, or whose writer was killed."""
+        yield from self._datasets.glob(f"*/.*{_PART}")
+
     @contextmanager
     def writing(self, dataset_id: str, file_name: str) -> Iterator[BinaryIO]:
-        """Give a file to write; it gets its name only when the block ends without an error."""
+        """Give a file to write; it gets its name only when the block ends without an error.
+
+        Raises
+        ------
+        StoreUnavailable
+            When the disk is full.
+        """
         folder = self.dataset_dir(dataset_id)
-        temporary = folder / f".{file_name}.part"
+        # A name of its own: two processes that both believe a dataset theirs must not mix bytes.
+        temporary = folder / f".{file_name}.{uuid4().hex[:12]}{_PART}"
         try:
-            with temporary.open("wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.rename(folder / file_name)
-            _sync(folder)
+            with disk_errors():
+                with temporary.open("wb") as file:
+                    yield file
+                    file.flush()
+                    os.fsync(file.fileno())
+                temporary.rename(folder / file_name)
+                sync_path(folder)
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -147,9 +163,21 @@ def file_checksum(path: Path) -> str:
     return f"blake2b:{digest.hexdigest()}"
 
 
-def _sync(path: Path) -> None:
+def sync_path(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def disk_errors() -> Iterator[None]:
+    """Raise StoreUnavailable when the block finds the disk full."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise StoreUnavailable("The disk is full; make room on it.") from error
+        raise

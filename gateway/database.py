@@ -18,6 +18,8 @@ from level_rpc.errors import FailedPrecondition
 
 SCHEMA_VERSION = 1
 BUSY_SECONDS = 5
+# PostgreSQL's name for the lock under which tables are made: any number that no one else uses.
+_SCHEMA_LOCK = 7_305_481
 
 metadata = sa.MetaData()
 schema_table = sa.Table("level_schema", metadata, sa.Column("version", sa.Integer, nullable=False))
@@ -95,19 +97,27 @@ class Database:
         self.engine = make_engine(url)
 
     def create_tables(self) -> None:
-        """Make what is missing; raise FailedPrecondition when a newer Level made the database."""
-        with self._translated():
-            with self.engine.begin() as connection:
-                metadata.create_all(connection)
-                version = connection.execute(sa.select(schema_table.c.version)).scalar()
-                if version is None:
-                    connection.execute(sa.insert(schema_table).values(version=SCHEMA_VERSION))
-        if version is not None and version > SCHEMA_VERSION:
-            message = (
-                f"The database was made by a newer Level (schema {version}, this one knows"
-                f" {SCHEMA_VERSION}). Update Level, or choose another LEVEL_DATA_DIR."
-            )
-            raise FailedPrecondition(message)
+        """Make what is missing; several processes may do so at once.
+
+        Raises
+        ------
+        FailedPrecondition
+            When a newer Level made the database, which is left as it is.
+        """
+        with self.writing() as connection:
+            if not self._is_sqlite:
+                lock = sa.func.pg_advisory_xact_lock(_SCHEMA_LOCK)
+                connection.execute(sa.select(lock))
+            version = _schema_version(connection)
+            if version is not None and version > SCHEMA_VERSION:
+                message = (
+                    f"The database was made by a newer Level (schema {version}, this one knows"
+                    f" {SCHEMA_VERSION}). Update Level, or choose another LEVEL_DATA_DIR."
+                )
+                raise FailedPrecondition(message)
+            metadata.create_all(connection)
+            if version is None:
+                connection.execute(sa.insert(schema_table).values(version=SCHEMA_VERSION))
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
@@ -119,24 +129,28 @@ class Database:
     def writing(self) -> Iterator[sa.Connection]:
         """Give a connection in a transaction that commits when the block ends without an error."""
         with self._translated(), self.engine.connect() as connection:
-            if self.engine.dialect.name == "sqlite":
+            if self._is_sqlite:
                 connection = connection.execution_options(level_write=True)
             with connection.begin():
                 yield connection
 
-    def upsert(self, table: sa.Table, rows: list[dict[str, Any]], keys: list[str]) -> Any:
-        """Return a statement that inserts rows or replaces those with the same keys."""
-        if self.engine.dialect.name == "sqlite":
+    def upsert(self, table: sa.Table, row: dict[str, Any], keys: list[str]) -> Any:
+        """Return a statement that inserts a row or replaces the one with the same keys."""
+        if self._is_sqlite:
             from sqlalchemy.dialects.sqlite import insert
         else:
             from sqlalchemy.dialects.postgresql import insert  # type: ignore[assignment]
-        statement = insert(table).values(rows)
+        statement = insert(table).values(row)
         changed = {c.name: statement.excluded[c.name] for c in table.c if c.name not in keys}
         return statement.on_conflict_do_update(index_elements=keys, set_=changed)
 
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+    @property
+    def _is_sqlite(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -148,18 +162,33 @@ class Database:
 
 
 def make_engine(url: str) -> sa.Engine:
-    """Return an engine for our tables, with the settings under which it is safe to use."""
-    engine = make_plain_engine(url)
-    if engine.dialect.name == "sqlite":
-        sa.event.listen(engine, "connect", _leave_transactions_alone)
-        sa.event.listen(engine, "begin", _begin_sqlite)
+    """Return an engine for `url` with the settings under which it is safe to use."""
+    if not is_sqlite(url):
+        return sa.create_engine(url, pool_pre_ping=True, pool_timeout=BUSY_SECONDS)
+    engine = _make_sqlite_engine(url)
+    sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
-def make_plain_engine(url: str) -> sa.Engine:
-    """Return an engine that begins transactions as SQLAlchemy does, for tables of others."""
-    if not url.startswith("sqlite"):
-        return sa.create_engine(url, pool_pre_ping=True, pool_timeout=BUSY_SECONDS)
+def make_workflow_engine(url: str) -> sa.Engine:
+    """Return an engine for the SQLite file of a library that begins its transactions itself."""
+    engine = _make_sqlite_engine(url)
+    sa.event.listen(engine, "connect", _begin_implicitly)
+    return engine
+
+
+def is_sqlite(url: str) -> bool:
+    """Return whether a database URL names an SQLite file."""
+    return url.startswith("sqlite")
+
+
+def _schema_version(connection: sa.Connection) -> int | None:
+    if not sa.inspect(connection).has_table(schema_table.name):
+        return None
+    return connection.execute(sa.select(schema_table.c.version)).scalar()
+
+
+def _make_sqlite_engine(url: str) -> sa.Engine:
     path = sa.engine.make_url(url).database
     if path:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -170,13 +199,14 @@ def make_plain_engine(url: str) -> sa.Engine:
     return engine
 
 
-def _leave_transactions_alone(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # `_begin_sqlite` says how to begin
-
-
 def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # SQLAlchemy's "begin" event says how to begin
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_implicitly(connection: Any, _record: object) -> None:
+    connection.isolation_level = "IMMEDIATE"
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:

@@ -132,6 +132,11 @@ def overall_progress(stage: Stage, fraction: float) -> int:
     return start + int((end - start) * min(max(fraction, 0.0), 1.0))
 
 
+def furthest(one: Stage, other: Stage) -> Stage:
+    """Return the later of two stages."""
+    return max(one, other, key=STAGES.index)
+
+
 def check_transition(current: Status, new: Status) -> None:
     """Raise Internal unless a dataset may go from `current` to `new`."""
     if new not in _TRANSITIONS[current]:

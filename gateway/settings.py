@@ -5,6 +5,8 @@ from pathlib import Path
 from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+_POSTGRES = ("postgres", "postgresql")
+
 
 def _named(*names: str) -> AliasChoices:
     return AliasChoices(*names)
@@ -50,6 +52,13 @@ class GatewaySettings(BaseSettings):
     max_datasets_in_memory: int = Field(10, ge=0)
     pipeline_concurrency: int = Field(2, gt=0)
     stream_idle_seconds: float = Field(120.0, gt=0)
+    service_patience_seconds: float = Field(180.0, ge=0)
+
+    @field_validator("database_url")
+    @classmethod
+    def _database_driver_is_ours(cls, value: str) -> str:
+        scheme, mark, rest = value.partition("://")
+        return f"postgresql+psycopg://{rest}" if mark and scheme in _POSTGRES else value
 
     @field_validator("upload_rate")
     @classmethod
@@ -81,11 +90,15 @@ class GatewaySettings(BaseSettings):
         }
 
     @property
-    def workflow_database_url(self) -> str:
-        """Where the durable pipeline keeps its own tables: beside ours."""
-        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'workflows.sqlite'}"
-
-    @property
     def resolved_database_url(self) -> str:
         """The database's URL: as set, else an SQLite file in the data folder."""
         return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'level.sqlite'}"
+
+    @property
+    def workflow_database_url(self) -> str:
+        """Where the durable pipeline keeps its own tables: the same server, or a file beside."""
+        if not self.database_url:
+            return f"sqlite:///{self.data_dir.resolve() / 'workflows.sqlite'}"
+        if self.database_url.startswith("sqlite"):
+            return f"{self.database_url}-workflows"
+        return self.database_url

@@ -3,6 +3,9 @@
 import asyncio
 import os
 import signal
+import sys
+
+import structlog
 
 from gateway.artifacts import ArtifactStore
 from gateway.database import Database
@@ -14,6 +17,8 @@ from gateway.worker.janitor import Janitor
 from gateway.worker.liveness import new_executor_id
 from gateway.worker.loop import WorkerLoop
 from gateway.worker.pipeline import Pipeline
+from gateway.worker.registry import WorkerRegistry
+from level_rpc.errors import LevelError
 from level_rpc.logs import configure_logging
 
 NICENESS = 5
@@ -29,14 +34,15 @@ async def work(settings: GatewaySettings) -> None:
     store, artifacts = DatasetStore(database), ArtifactStore(settings.data_dir)
     executor_id = new_executor_id()
     async with GrpcStages(settings.addresses, settings.stream_idle_seconds) as stages:
-        pipeline = Pipeline(store, artifacts, stages)
+        pipeline = Pipeline(store, artifacts, stages, settings.service_patience_seconds)
         runner = DurableRunner(
             pipeline, settings.workflow_database_url, executor_id, settings.pipeline_concurrency
         )
         janitor = Janitor(store, artifacts, settings.dataset_ttl_hours * 3_600)
+        registry = WorkerRegistry(database)
         await runner.start()
         try:
-            await WorkerLoop(store, runner, janitor, executor_id).run(stop)
+            await WorkerLoop(store, registry, runner, janitor, executor_id).run(stop)
         finally:
             await runner.stop()
             database.close()
@@ -47,7 +53,11 @@ def main() -> None:
     settings = GatewaySettings()
     configure_logging("worker", settings.log_level)
     os.nice(NICENESS)  # the gateway answers people; this can wait a moment
-    asyncio.run(work(settings))
+    try:
+        asyncio.run(work(settings))
+    except LevelError as error:
+        structlog.get_logger(__name__).error("worker_cannot_start", problem=error.message)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

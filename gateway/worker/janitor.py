@@ -32,11 +32,13 @@ class Janitor:
         self._ttl_seconds = ttl_seconds
 
     def sweep(self) -> None:
-        """Delete expired datasets, then folders without a dataset."""
+        """Delete expired datasets, then folders without a dataset and files without an end."""
         if self._ttl_seconds:
             for dataset_id in self._store.unused_since(time.time() - self._ttl_seconds):
                 self._expire(dataset_id)
-        self._remove_strays()
+        oldest = time.time() - STRAY_SECONDS
+        self._remove_strays(oldest)
+        self._remove_unfinished(oldest)
 
     def _expire(self, dataset_id: str) -> None:
         try:
@@ -46,8 +48,7 @@ class Janitor:
         self._artifacts.delete(dataset_id)
         log.info("dataset_expired", dataset_id=dataset_id)
 
-    def _remove_strays(self) -> None:
-        oldest = time.time() - STRAY_SECONDS
+    def _remove_strays(self, oldest: float) -> None:
         # Folders first: one that gets its dataset in between must not be taken for a stray.
         folders = list(self._artifacts.stray_folders())
         known = self._store.ids()
@@ -56,9 +57,15 @@ class Janitor:
                 shutil.rmtree(folder, ignore_errors=True)
                 log.info("stray_folder_removed", folder=name)
 
+    def _remove_unfinished(self, oldest: float) -> None:
+        for path in self._artifacts.unfinished_files():
+            if _last_change(path) < oldest:
+                path.unlink(missing_ok=True)
 
-def _last_change(folder: Path) -> float:
+
+def _last_change(path: Path) -> float:
     try:
-        return max(entry.stat().st_mtime for entry in [folder, *folder.iterdir()])
+        entries = [path, *path.iterdir()] if path.is_dir() else [path]
+        return max(entry.stat().st_mtime for entry in entries)
     except FileNotFoundError:
         return time.time()

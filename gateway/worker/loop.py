@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from time import monotonic
 
 import structlog
 
 from gateway.store import DatasetStore
 from gateway.worker.durable import DurableRunner
 from gateway.worker.janitor import Janitor
-from gateway.worker.liveness import BEAT_SECONDS, SILENT_SECONDS, surely_dead
+from gateway.worker.liveness import BEAT_SECONDS, DeathWatch
+from gateway.worker.registry import WorkerRegistry
 from level_rpc.errors import LevelError
 
 log = structlog.get_logger(__name__)
@@ -23,18 +25,26 @@ class WorkerLoop:
     Parameters
     ----------
     store : DatasetStore
+    registry : WorkerRegistry
     runner : DurableRunner
     janitor : Janitor
     executor_id : str
     """
 
     def __init__(
-        self, store: DatasetStore, runner: DurableRunner, janitor: Janitor, executor_id: str
+        self,
+        store: DatasetStore,
+        registry: WorkerRegistry,
+        runner: DurableRunner,
+        janitor: Janitor,
+        executor_id: str,
     ) -> None:
         self._store = store
+        self._registry = registry
         self._runner = runner
         self._janitor = janitor
         self._executor_id = executor_id
+        self._watch = DeathWatch(executor_id)
         self._seen_jobs: set[str] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -64,20 +74,12 @@ class WorkerLoop:
                 continue
 
     async def _beat(self) -> None:
-        await asyncio.to_thread(self._store.beat, self._executor_id)
-        for executor_id in await asyncio.to_thread(self._dead_executors):
+        await asyncio.to_thread(self._registry.beat, self._executor_id)
+        beats = await asyncio.to_thread(self._registry.beats)
+        for executor_id in self._watch.dead(beats, monotonic()):
             taken = await self._runner.take_over(executor_id)
+            await asyncio.to_thread(self._registry.forget, executor_id)
             log.info("took_over", executor_id=executor_id, workflow_count=taken)
-            await asyncio.to_thread(self._store.forget_executor, executor_id)
-
-    def _dead_executors(self) -> list[str]:
-        silent = set(self._store.silent_executors(SILENT_SECONDS))
-        return [
-            executor_id
-            for executor_id in self._store.silent_executors(0.0)
-            if executor_id != self._executor_id
-            and (executor_id in silent or surely_dead(executor_id, self._executor_id))
-        ]
 
     async def _take_new_jobs(self) -> None:
         jobs = await asyncio.to_thread(self._store.unfinished_jobs)

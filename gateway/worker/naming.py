@@ -1,8 +1,8 @@
 """Names of clusters: keywords for all of them, a language model's words where there is one."""
 
-import asyncio
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -11,15 +11,17 @@ import structlog
 
 from gateway.artifacts import ArtifactStore
 from gateway.dataset import ClusterName, Dataset
+from gateway.errors import DatasetNotFound, StoreUnavailable
 from gateway.pipeline_types import ClusterTexts, NameOutcome, OnProgress, Stages
 from gateway.store import DatasetStore
 from gateway.tables import read_texts
 from gateway.terms import count_terms
 from gateway.worker.scattered_rows import read_cells
-from gateway.worker.transient import with_retries
+from gateway.worker.transient import in_store, with_retries
 from level_rpc.errors import LevelError
 
 log = structlog.get_logger(__name__)
+PATIENCE_SECONDS = 60.0
 _BLOCK_ROWS = 65_536
 _FAILURES = {
     "PROVIDER_QUOTA": "its quota is used up",
@@ -37,6 +39,7 @@ async def name_clusters(
     store: DatasetStore,
     stages: Stages,
     on_progress: OnProgress,
+    patience_seconds: float = PATIENCE_SECONDS,
 ) -> list[ClusterName]:
     """Return a name for every cluster, by cluster id; each is stored as soon as it comes.
 
@@ -45,13 +48,15 @@ async def name_clusters(
     never stops a dataset.
     """
     naming = _Naming(dataset, artifacts, store, on_progress)
-    clusters = await asyncio.to_thread(naming.cluster_texts)
+    await in_store(naming.load)
     try:
-        await with_retries(lambda: naming.run(stages, clusters), seconds=60)
+        await with_retries(lambda: naming.run(stages), min(patience_seconds, PATIENCE_SECONDS))
+    except (DatasetNotFound, StoreUnavailable):
+        raise  # the analyzer is not to blame
     except LevelError as error:
         log.warning("naming_degraded", dataset_id=dataset.dataset_id, reason=error.reason)
-        await asyncio.to_thread(naming.name_generically, clusters)
-    return await asyncio.to_thread(naming.finish)
+    await in_store(naming.name_generically)
+    return await in_store(naming.finish)
 
 
 class _Naming:
@@ -66,55 +71,63 @@ class _Naming:
         self._artifacts = artifacts
         self._store = store
         self._on_progress = on_progress
-        self._names = store.names(dataset.dataset_id)
         self._failures: Counter[str] = Counter()
+        self._clusters: list[ClusterTexts] = []
+        self._names: dict[int, ClusterName] = {}
 
-    def cluster_texts(self) -> list[ClusterTexts]:
-        """Return what every cluster is to be named from."""
+    def load(self) -> None:
+        """Read what every cluster is to be named from, and the names it has already."""
         dataset, files = self._dataset, self._dataset.artifacts
+        self._names = self._store.names(dataset.dataset_id)
         rows = self._artifacts.path(dataset.dataset_id, files["rows"])
         column = dataset.text_column
         labels = self._artifacts.open_array(dataset.dataset_id, files["labels"])
         clusters = self._artifacts.load_json(dataset.dataset_id, files["clusters"])
         terms = count_terms(_all_texts(rows, column, len(labels)), labels, len(clusters))
         exemplars = read_exemplars(rows, column, clusters)
-        return [
+        self._clusters = [
             ClusterTexts(
                 cluster_id=cluster["cluster_id"],
                 row_count=cluster["size"],
-                texts=() if self._was_asked(cluster["cluster_id"]) else exemplars[index],
+                texts=exemplars[index],
                 term_counts=tuple(terms[index].items()),
             )
             for index, cluster in enumerate(clusters)
         ]
 
-    async def run(self, stages: Stages, clusters: list[ClusterTexts]) -> None:
-        """Ask for names and store each as it comes."""
+    async def run(self, stages: Stages) -> None:
+        """Ask for names and store them: the keyword names together, then each as it comes."""
         parameters = self._dataset.parameters
         outcomes = stages.analyze(
-            clusters,
+            [replace(one, texts=()) if self._was_asked(one) else one for one in self._clusters],
             parameters.dataset_description,
             parameters.language_code,
             parameters.keywords_only,
         )
+        known = {one.cluster_id for one in self._clusters}
+        waiting: list[NameOutcome] = []
         came = 0
         async for outcome in outcomes:
+            if outcome.cluster_id not in known:
+                continue  # no analyzer of ours answers so
             came += 1
-            # The first answer for a cluster is its keywords, a second one the language model's.
-            from_llm = came > len(clusters)
-            await asyncio.to_thread(self._keep, outcome, from_llm)
-            self._on_progress(came / max(2 * len(clusters), 1))
+            waiting.append(outcome)
+            if came >= len(known):
+                await in_store(self._keep, waiting)
+                waiting = []
+            self._on_progress(came / (2 * len(known)))
 
-    def name_generically(self, clusters: Iterable[ClusterTexts]) -> None:
+    def name_generically(self) -> None:
         """Name every cluster that has no name yet after its number."""
-        missing = [one.cluster_id for one in clusters if one.cluster_id not in self._names]
+        missing = [one.cluster_id for one in self._clusters if one.cluster_id not in self._names]
+        if not missing:
+            return
         for cluster_id in missing:
             label = f"Cluster {cluster_id}"
             self._names[cluster_id] = ClusterName(cluster_id, label, "", (), "generic")
         self._store.put_names(self._dataset.dataset_id, self._names.values())
-        if missing:
-            warning = f"{len(missing)} clusters are named by number: the analyzer was not reached."
-            self._store.note(self._dataset.dataset_id, warnings=[warning])
+        warning = f"{len(missing)} clusters are named by number: the analyzer was not reached."
+        self._store.note(self._dataset.dataset_id, warnings=[warning])
 
     def finish(self) -> list[ClusterName]:
         """Return all names by cluster id, after noting what failed."""
@@ -124,31 +137,41 @@ class _Naming:
             warning = f"{failed} clusters keep keyword names: the language model failed ({why})."
             counts = {"llm_failure_count": failed}
             self._store.note(self._dataset.dataset_id, warnings=[warning], counts=counts)
-        return [self._names[cluster_id] for cluster_id in sorted(self._names)]
+        return [self._names[one.cluster_id] for one in self._clusters]
 
-    def _was_asked(self, cluster_id: int) -> bool:
-        return cluster_id in self._names and self._names[cluster_id].llm_asked
+    def _was_asked(self, cluster: ClusterTexts) -> bool:
+        name = self._names.get(cluster.cluster_id)
+        return name is not None and name.llm_asked
 
-    def _keep(self, outcome: NameOutcome, from_llm: bool) -> None:
-        current = self._names.get(outcome.cluster_id)
-        if current and current.llm_asked and not from_llm:
-            return  # a name that an interrupted run has stored already
-        if outcome.failure:
-            self._failures[outcome.failure] += 1
-            if current is None:
-                return
-            name = ClusterName(**{**vars(current), "llm_asked": True})
-        else:
-            name = ClusterName(
-                outcome.cluster_id,
-                outcome.label,
-                outcome.description,
-                outcome.keywords or (current.keywords if current else ()),
-                outcome.label_source,
-                from_llm,
-            )
-        self._names[name.cluster_id] = name
-        self._store.put_names(self._dataset.dataset_id, [name])
+    def _keep(self, outcomes: Sequence[NameOutcome]) -> None:
+        names = dict(self._names)
+        for outcome in outcomes:
+            current = names.get(outcome.cluster_id)
+            if _is_from_llm(outcome) or not (current and current.llm_asked):
+                names[outcome.cluster_id] = _name_of(outcome, current)
+        changed = [name for key, name in names.items() if self._names.get(key) is not name]
+        if changed:
+            self._store.put_names(self._dataset.dataset_id, changed)
+        self._failures.update(outcome.failure for outcome in outcomes if outcome.failure)
+        self._names = names
+
+
+def _is_from_llm(outcome: NameOutcome) -> bool:
+    return bool(outcome.failure) or outcome.label_source == "llm"
+
+
+def _name_of(outcome: NameOutcome, current: ClusterName | None) -> ClusterName:
+    """Return the name that an outcome gives to a cluster; a failure leaves the one it has."""
+    if outcome.failure and current is not None:
+        return replace(current, llm_asked=True)
+    return ClusterName(
+        outcome.cluster_id,
+        outcome.label or f"Cluster {outcome.cluster_id}",
+        outcome.description,
+        outcome.keywords or (current.keywords if current else ()),
+        outcome.label_source or "generic",
+        _is_from_llm(outcome),
+    )
 
 
 def read_exemplars(

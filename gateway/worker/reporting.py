@@ -7,6 +7,7 @@ from typing import TypeVar
 from gateway.dataset import Stage, overall_progress
 from gateway.pipeline_types import OnProgress
 from gateway.store import DatasetStore
+from gateway.worker.transient import in_store
 
 REPORT_SECONDS = 0.4
 T = TypeVar("T")
@@ -17,10 +18,13 @@ async def run_reporting(
     dataset_id: str,
     stage: Stage,
     work: Callable[[OnProgress], Awaitable[T]],
+    *,
+    enter: bool = True,
 ) -> T:
     """Return what `work` returns, while what it says of its progress goes to the store.
 
-    The work is cancelled when the dataset is deleted meanwhile.
+    The work is cancelled when the dataset is deleted meanwhile. Without `enter` its progress shows
+    only once the dataset has come to that stage by itself.
 
     Raises
     ------
@@ -35,9 +39,8 @@ async def run_reporting(
 
     async def report() -> None:
         while True:
-            await asyncio.to_thread(
-                store.advance, dataset_id, stage, overall_progress(stage, latest)
-            )
+            progress = overall_progress(stage, latest)
+            await in_store(store.advance, dataset_id, stage, progress, enter=enter)
             await asyncio.sleep(REPORT_SECONDS)
 
     working = asyncio.ensure_future(work(on_progress))

@@ -17,7 +17,7 @@ _COORDINATE_DIGITS = 4
 
 
 async def describe_terrain(
-    dataset: Dataset, artifacts: ArtifactStore, stages: Stages
+    dataset: Dataset, artifacts: ArtifactStore, stages: Stages, patience_seconds: float
 ) -> tuple[dict[str, Any], NDArray[np.float32]]:
     """Return the terrain as JSON values, and its heights of shape [grid_size, grid_size]."""
     grid_size = dataset.parameters.grid_size
@@ -28,7 +28,9 @@ async def describe_terrain(
             hills.cluster_ids, hills.x, hills.z, hills.radius, hills.height, strict=True
         )
     ]
-    built = await with_retries(lambda: stages.build_terrain(shapes, grid_size, None))
+    built = await with_retries(
+        lambda: stages.build_terrain(shapes, grid_size, None), patience_seconds
+    )
     described = await asyncio.to_thread(_describe, dataset, artifacts, shapes, built.colors)
     terrain = {
         "grid_size": grid_size,

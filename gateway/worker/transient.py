@@ -1,10 +1,14 @@
 """Which errors pass by themselves, and how they are waited out."""
 
 import asyncio
+import math
 import random
 from collections.abc import Awaitable, Callable
+from functools import partial
 from time import monotonic
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
+
+import structlog
 
 from level_rpc.errors import (
     Aborted,
@@ -15,13 +19,16 @@ from level_rpc.errors import (
     Unavailable,
 )
 
+log = structlog.get_logger(__name__)
+P = ParamSpec("P")
 T = TypeVar("T")
+FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 5.0
 PATIENCE_SECONDS = 180.0
 LOADING_SECONDS = 900.0
 
 
-def is_transient(error: BaseException) -> bool:
+def is_transient(error: LevelError) -> bool:
     """Return whether the same call may succeed later: a restart, a full queue, a cut line."""
     if isinstance(error, ResourceExhausted):
         return error.reason == "QUEUE_FULL"
@@ -43,17 +50,29 @@ async def with_retries(
         The last error, when it does not pass.
     """
     start = monotonic()
-    pause = 0.2
+    pause = FIRST_PAUSE_SECONDS
     crashed = 0
     while True:
         try:
             return await call()
         except LevelError as error:
             crashed += isinstance(error, Aborted)
-            patience = LOADING_SECONDS if error.reason == "SERVICE_LOADING" else seconds
+            patience = seconds
+            if error.reason == "SERVICE_LOADING":
+                patience = max(seconds, LOADING_SECONDS)
             out_of_time = monotonic() - start > patience
             if not is_transient(error) or out_of_time or crashed >= crashes:
                 raise
             wait = error.retry_after or pause * random.uniform(0.8, 1.2)
+            log.info("call_repeated", reason=error.reason, wait_seconds=round(wait, 2))
         await asyncio.sleep(min(wait, LONGEST_PAUSE_SECONDS))
         pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+
+async def in_store(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Return what a blocking call on the store returns.
+
+    While the database or the disk takes nothing, waits for as long as that lasts: no fault of a
+    store may fail a dataset, and nobody could be told.
+    """
+    return await with_retries(partial(asyncio.to_thread, call, *args, **kwargs), math.inf)

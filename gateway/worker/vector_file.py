@@ -1,30 +1,42 @@
 """Vectors on disk while they arrive, so that a killed embedding goes on at its last block."""
 
+import fcntl
 import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.artifacts import disk_errors, sync_path
 from gateway.pipeline_types import ModelInfo
+from level_rpc.errors import FailedPrecondition
+
+_DATA = ".vectors.f32"
+_JOURNAL = ".vectors.json"
+
+
+class TakenOver(Exception):
+    """Another process goes on with this dataset; what this one does has no effect any more."""
 
 
 @dataclass(frozen=True)
 class EmbeddedSoFar:
     """What the journal says: whole blocks only."""
 
-    row_count: int
-    truncated_count: int
-    model: ModelInfo | None
+    row_count: int = 0
+    truncated_count: int = 0
+    model: ModelInfo | None = None
 
 
 class VectorFile:
     """FLOAT32 rows appended in blocks; the journal beside them names the last whole block.
 
     A block is synced before the journal names it, and the journal is replaced by a rename, so
-    whatever is killed when, the journal never names what is not there.
+    whatever is killed when, the journal never names what is not there. A journal without its rows,
+    as only a disk's fault leaves it, counts as none.
 
     Parameters
     ----------
@@ -33,25 +45,41 @@ class VectorFile:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._data = folder / ".vectors.f32"
-        self._journal = folder / ".vectors.json"
+        self._folder = folder
+        self._data = folder / _DATA
+        self._journal = folder / _JOURNAL
         self.so_far = self._read_journal()
 
     def append(self, vectors: NDArray[np.float32], truncated_count: int, model: ModelInfo) -> None:
-        """Write the next block; when this returns it survives anything but the disk's loss."""
-        row_bytes = 4 * model.dimension_count
-        with self._data.open("r+b" if self._data.exists() else "w+b") as file:
-            file.truncate(self.so_far.row_count * row_bytes)
-            file.seek(0, os.SEEK_END)
-            file.write(np.ascontiguousarray(vectors, "<f4").tobytes())
-            file.flush()
-            os.fsync(file.fileno())
-        self.so_far = EmbeddedSoFar(
-            self.so_far.row_count + len(vectors),
-            self.so_far.truncated_count + truncated_count,
-            model,
-        )
-        self._write_journal()
+        """Write the next block; when this returns it survives anything but the disk's loss.
+
+        Raises
+        ------
+        FailedPrecondition
+            When the block is of another model than the ones before.
+        TakenOver
+            When another process has appended meanwhile.
+        StoreUnavailable
+            When the disk is full.
+        """
+        known = self.so_far.model
+        if known is not None and known.fingerprint != model.fingerprint:
+            message = (
+                f"The embedding model changed from {known.model_id} to {model.model_id} while this"
+                " dataset was embedded; upload the file again."
+            )
+            raise FailedPrecondition(message)
+        with disk_errors(), self._open() as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if self._read_journal() != self.so_far:
+                raise TakenOver
+            self._write_block(file, vectors, 4 * model.dimension_count)
+            self.so_far = EmbeddedSoFar(
+                self.so_far.row_count + len(vectors),
+                self.so_far.truncated_count + truncated_count,
+                model,
+            )
+            self._write_journal(asdict(self.so_far))
 
     def read(self) -> NDArray[np.float32]:
         """Return a map of all rows so far, of shape [row_count, dimension_count]."""
@@ -60,25 +88,37 @@ class VectorFile:
         shape = (self.so_far.row_count, self.so_far.model.dimension_count)
         return np.memmap(self._data, "<f4", "r", shape=shape)
 
-    def remove(self) -> None:
-        """Remove both files."""
-        self._journal.unlink(missing_ok=True)
-        self._data.unlink(missing_ok=True)
+    @classmethod
+    def remove_from(cls, folder: Path) -> None:
+        """Remove what embedding has left in a dataset's folder."""
+        for name in (_JOURNAL, _DATA):  # without a journal, rows count for nothing
+            (folder / name).unlink(missing_ok=True)
+
+    def _open(self) -> BinaryIO:
+        return self._data.open("r+b" if self._data.exists() else "w+b")
+
+    def _write_block(self, file: BinaryIO, vectors: NDArray[np.float32], row_bytes: int) -> None:
+        file.truncate(self.so_far.row_count * row_bytes)
+        file.seek(0, os.SEEK_END)
+        file.write(np.ascontiguousarray(vectors, "<f4").tobytes())
+        file.flush()
+        os.fsync(file.fileno())
 
     def _read_journal(self) -> EmbeddedSoFar:
         if not self._journal.exists():
-            return EmbeddedSoFar(0, 0, None)
+            return EmbeddedSoFar()
         entry = json.loads(self._journal.read_bytes())
-        return EmbeddedSoFar(
-            entry["row_count"], entry["truncated_count"], ModelInfo(**entry["model"])
-        )
+        model = ModelInfo(**entry["model"])
+        so_far = EmbeddedSoFar(entry["row_count"], entry["truncated_count"], model)
+        needed = 4 * so_far.row_count * model.dimension_count
+        whole = self._data.exists() and self._data.stat().st_size >= needed
+        return so_far if whole else EmbeddedSoFar()
 
-    def _write_journal(self) -> None:
-        assert self.so_far.model is not None
-        entry = {**asdict(self.so_far), "model": asdict(self.so_far.model)}
+    def _write_journal(self, entry: dict[str, object]) -> None:
         temporary = self._journal.with_suffix(".part")
         with temporary.open("w") as file:
             json.dump(entry, file)
             file.flush()
             os.fsync(file.fileno())
         temporary.rename(self._journal)
+        sync_path(self._folder)

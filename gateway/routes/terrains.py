@@ -1,0 +1,72 @@
+"""The terrain of a dataset and its weights."""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Request
+from fastapi.responses import Response
+
+from gateway.dataset import Dataset, WeightsRevision
+from gateway.dependencies import CompletedDataset, DatasetId, Gateway, GatewayParts
+from gateway.routes.documented import problems
+from gateway.schemas import Adjusted, Adjustments, TerrainView
+
+router = APIRouter(prefix="/api", tags=["terrain"])
+_JSON = "application/json"
+
+
+@router.get(
+    "/terrain/{dataset_id}",
+    response_model=TerrainView,
+    responses={304: {"description": "Not changed"}, **problems(404, 409, 503)},
+    summary="Read the terrain",
+)
+async def read_terrain(
+    dataset: CompletedDataset,
+    gateway: GatewayParts,
+    if_none_match: Annotated[str, Header(description="An ETag from before.")] = "",
+) -> Response:
+    """Return hills, ground and figures at the current weights; the ETag is the revision."""
+    weights = await asyncio.to_thread(_read_weights, gateway, dataset)
+    etag = f'"{weights.revision}"'
+    headers = {"ETag": etag, "Cache-Control": "no-cache"}
+    known = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
+    if known & {etag, "*"}:
+        return Response(status_code=304, headers=headers)
+    body = await gateway.terrains.render(dataset, weights)
+    return Response(body, headers=headers, media_type=_JSON)
+
+
+@router.post(
+    "/adjust/{dataset_id}",
+    response_model=Adjusted,
+    responses=problems(400, 404, 409, 412, 413, 422, 503),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {_JSON: {"schema": Adjustments.model_json_schema()}},
+        }
+    },
+    summary="Adjust weights",
+)
+async def adjust_weights(
+    request: Request,
+    dataset_id: DatasetId,
+    gateway: GatewayParts,
+    if_match: Annotated[
+        str | None, Header(description='The ETag that the weights must have, as "3".')
+    ] = None,
+) -> Response:
+    """Set absolute weights of clusters, of noise as -1; those not named keep theirs.
+
+    All or nothing: after any error every weight is as it was.
+    """
+    body = await request.body()
+    answer = await asyncio.to_thread(gateway.terrains.adjust, dataset_id, body, if_match)
+    gateway.metrics.adjustments.inc()
+    return Response(answer, media_type=_JSON)
+
+
+def _read_weights(gateway: Gateway, dataset: Dataset) -> WeightsRevision:
+    gateway.terrains.touch(dataset)
+    return gateway.store.weights(dataset.dataset_id)
