@@ -15,7 +15,12 @@ class Settings(BaseSettings):
     """Settings of the analyzer service, from the environment and a ``.env`` file."""
 
     model_config = SettingsConfigDict(
-        env_prefix="LEVEL_", env_file=".env", extra="ignore", frozen=True, populate_by_name=True
+        env_prefix="LEVEL_",
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
     )
 
     analyzer_bind: str = "127.0.0.1:50053"

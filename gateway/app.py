@@ -18,10 +18,10 @@ from gateway.dependencies import Gateway
 from gateway.events import DatasetEvents
 from gateway.exports import Exporter
 from gateway.health import HealthMonitor
-from gateway.local_only import LocalOnly
 from gateway.memory import DatasetMemory
 from gateway.metrics import GatewayMetrics
 from gateway.openapi import documented_openapi
+from gateway.own_site import OwnSite
 from gateway.problems import install_problem_handlers
 from gateway.request_context import RequestContext
 from gateway.routes import datasets, exports, pages, system, terrains, uploads
@@ -74,8 +74,7 @@ def _add_middleware(app: FastAPI, settings: GatewaySettings, metrics: GatewayMet
 
     # The last one added is the outermost.
     app.add_middleware(BodyLimit, limit_of=lambda path: limits.get(path, others))
-    if not settings.allow_remote:
-        app.add_middleware(LocalOnly, origins=settings.cors_origin_list)
+    app.add_middleware(OwnSite, origins=settings.cors_origin_list, any_host=settings.allow_remote)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=settings.cors_origin_list,

@@ -16,7 +16,12 @@ class GatewaySettings(BaseSettings):
     """What the gateway and its worker are told from outside; read once, then passed down."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_prefix="LEVEL_", extra="ignore", frozen=True, populate_by_name=True
+        env_file=".env",
+        env_prefix="LEVEL_",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
     )
 
     data_dir: Path = Path("level-data")

@@ -10,7 +10,11 @@ class Settings(BaseSettings):
     """Settings of the terrain service, from ``LEVEL_TERRAIN_*`` and a ``.env`` file."""
 
     model_config = SettingsConfigDict(
-        env_prefix="LEVEL_TERRAIN_", env_file=".env", extra="ignore", frozen=True
+        env_prefix="LEVEL_TERRAIN_",
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
     )
 
     bind: str = "127.0.0.1:50054"

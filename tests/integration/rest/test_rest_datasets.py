@@ -319,6 +319,19 @@ def test_foreign_pages_change_nothing(client, dataset_id):
     assert client.delete(f"/api/datasets/{dataset_id}", headers=own).status_code == 204
 
 
+def test_guarded_gateway_answers_to_any_name_and_still_to_no_foreign_page(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("remote")
+    with running_gateway(folder / "store", folder, allow_remote=True) as gateway:
+        with gateway.client() as client:
+            public = {"Host": "level.example.org"}
+            assert client.get("/api/datasets", headers=public).status_code == 200
+            absent = f"/api/datasets/{uuid4()}"
+            evil = {**public, "Origin": "https://evil.example"}
+            assert client.delete(absent, headers=evil).status_code == 403
+            own = {**public, "Origin": "https://level.example.org"}
+            assert client.delete(absent, headers=own).status_code == 404
+
+
 @pytest.mark.parametrize(
     "request_bytes",
     [

@@ -1,7 +1,7 @@
 import pytest
 
 from gateway.__main__ import is_loopback
-from gateway.local_only import is_local_name
+from gateway.own_site import is_local_name
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
-"""Keeps other sites' pages away from a gateway that only its own machine is meant to reach.
+"""Keeps other sites' pages away.
 
-Such a page can make a browser call 127.0.0.1: under its own name, when that name is made to point
-here (DNS rebinding), or across origins. Names that anybody can register have a dot; a page's own
-origin is in the header `Origin` of everything that changes something.
+A page from anywhere can make a browser call 127.0.0.1, or whatever host its reader may reach:
+across origins, or under its own name when that name is made to point there (DNS rebinding). A page's
+own origin is in the header `Origin` of everything that changes something; names that anybody can
+register have a dot.
 """
 
 import ipaddress
@@ -14,19 +15,22 @@ from gateway.problems import RequestRefused, error_response
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 
-class LocalOnly:
-    """ASGI middleware that refuses foreign host names and foreign origins.
+class OwnSite:
+    """ASGI middleware that refuses foreign origins, and foreign host names on a local gateway.
 
     Parameters
     ----------
     app : ASGI application
     origins : list of str
         Origins that may call besides the gateway's own, exactly as browsers send them.
+    any_host : bool
+        Whether names with a dot are answered to, as behind a proxy that guards the gateway.
     """
 
-    def __init__(self, app: ASGIApp, origins: list[str]) -> None:
+    def __init__(self, app: ASGIApp, origins: list[str], any_host: bool) -> None:
         self._app = app
         self._origins = frozenset(origins)
+        self._any_host = any_host
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it."""
@@ -39,7 +43,7 @@ class LocalOnly:
     def _refusal(self, scope: Scope) -> RequestRefused | None:
         headers = dict(scope["headers"])
         host = headers.get(b"host", b"").decode("latin-1")
-        if not is_local_name(host):
+        if not (self._any_host or is_local_name(host)):
             message = "Only local names are answered to; LEVEL_ALLOW_REMOTE=1 changes that."
             return RequestRefused(421, "HOST_REFUSED", message)
         origin = headers.get(b"origin", b"").decode("latin-1")
