@@ -13,12 +13,13 @@ install_heavy() {
 
 install_torch() {
     local index=()
-    # The CPU build: the registry's default for Linux brings gigabytes of CUDA.
+    .venv/bin/python -c "import torch" 2> /dev/null && return
     if curl --silent --fail --head --max-time 5 --output /dev/null "$TORCH_CPU_INDEX/"; then
         index=(--extra-index-url "$TORCH_CPU_INDEX")
     fi
-    .venv/bin/python -c "import torch" 2> /dev/null ||
-        .venv/bin/python -m pip install --quiet --disable-pip-version-check "${index[@]}" "torch==$TORCH"
+    # "+cpu": the registry's default for Linux would bring gigabytes of CUDA. macOS has no such name.
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check "${index[@]}" \
+        "torch==$TORCH$([ "$(uname)" = Linux ] && echo +cpu)"
 }
 
 install_programs() {
