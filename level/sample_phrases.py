@@ -36,7 +36,7 @@ class Topic:
 GREETINGS = ("Hi,", "Hello,", "Good morning,", "Dear support team,", "Hi team,", "Hey,")
 SIGN_OFFS = ("Thanks", "Thank you in advance.", "Kind regards, {name}", "Best, {name}", "{name}")
 NAMES = ("Ana", "J. Brandt", "Priya", "Tom", "M. Okafor", "Sofia L.", "Wei", "Mrs Harding", "Luc")
-PRODUCTS = ("headphones", "rain jacket", "desk lamp", "coffee grinder", "backpack", "keyboard")
+PRODUCTS = ("headset", "blender", "desk lamp", "coffee grinder", "toaster", "keyboard")
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 
 # What people write for the same thing when they write it a second time.
@@ -62,7 +62,7 @@ SAME_WORDS = (
 TOPICS = (
     Topic(
         name="late delivery",
-        row_count=165,
+        row_count=150,
         messages=(
             "Where is my parcel?",
             "where is my order, no parcel so far",
@@ -135,7 +135,8 @@ TOPICS = (
             "I just want to know when my parcel arrives.",
             "I cannot see anywhere where my parcel is or when it will be delivered.",
             "The parcel is shown at the depot since {weekday}. Why is it not delivered?",
-            "My mother is waiting for the parcel I sent her from your shop. It is {days} days late.",
+            "My mother is waiting for the parcel I sent her from your shop. It is "
+            "{days} days late.",
             "I run a small cafe and need this parcel, it is {days} days overdue.",
             "I ordered on {weekday} with next day delivery. That was last week. No parcel yet.",
             "Hello? Parcel? Anyone?",
@@ -159,22 +160,23 @@ TOPICS = (
             "Please tell me when it will arrive.",
             "The tracking number does not help.",
             "It is already {days} days late.",
-            "I need it before {weekday}.",
-            "Order number {order}.",
+            "I need it before {later}.",
+            "My order number is {order}.",
+            "I have waited long enough.",
             "The tracking still says in transit.",
             "I have been more than patient.",
             "Is it lost?",
             "What is the new delivery date?",
             "Please look into the delay.",
             "It was promised for {weekday}.",
-            "I ordered it {days} days ago.",
+            "I ordered it {more_days} days ago.",
             "No one tells me anything about the delay.",
         ),
-        talkativeness=0.6,
+        talkativeness=0.75,
     ),
     Topic(
         name="refund missing",
-        row_count=110,
+        row_count=90,
         messages=(
             "Where is my refund?",
             "refund still not paid",
@@ -201,9 +203,10 @@ TOPICS = (
             "It is outrageous that you keep my money for {days} days after the return.",
             "You are quick to take money and very slow to give it back.",
             "Do I need a lawyer to get my refund?",
-            "I will dispute this with my bank if the refund is not there by {weekday}.",
+            "I will dispute this with my bank if the refund is not there by {later}.",
             "The return was scanned at your warehouse, so why has my refund not been issued?",
-            "According to you the money was sent back on {weekday}, but it never reached my account.",
+            "According to you the money was sent back on {weekday}, but it never "
+            "reached my account.",
             "I got a refund of only half of what I paid.",
             "You refunded too little, {amount} euros are missing.",
             "The refund does not include the shipping costs I paid.",
@@ -245,17 +248,17 @@ TOPICS = (
             "Please pay it back to the same card.",
             "The refund should be {amount} euros.",
             "I need the money.",
-            "It concerns order {order}.",
             "I have the return receipt.",
             "Please confirm that the refund has been made.",
-            "I expect the money by {weekday}.",
+            "I expect the money by {later}.",
             "When will the refund be on my account?",
-            "I have waited {days} days for it.",
+            "It is about order {order}.",
+            "I have waited long enough for it.",
         ),
     ),
     Topic(
         name="login and password",
-        row_count=70,
+        row_count=64,
         messages=(
             "I cannot log in.",
             "cant login",
@@ -290,7 +293,8 @@ TOPICS = (
             "I no longer have the email address I used to sign up, so I cannot reset my password.",
             "How can I change the email address that I log in with?",
             "Someone else seems to have changed my password.",
-            "I think that my account was hacked, my password does not work and the email is changed.",
+            "I think that my account was hacked, my password does not work and the "
+            "email is changed.",
             "I got a message about a login from another country. That was not me.",
             "Signing in with my Google account does nothing.",
             "The captcha on the login page cannot be solved.",
@@ -315,7 +319,7 @@ TOPICS = (
     ),
     Topic(
         name="broken or defective",
-        row_count=48,
+        row_count=45,
         messages=(
             "It arrived broken.",
             "The {product} came with a crack in it.",
@@ -356,17 +360,18 @@ TOPICS = (
         ),
         additions=(
             "Is that covered by the warranty?",
-            "I would like a replacement.",
-            "I can send photos of the damage.",
+            "I do not want to keep a broken one.",
+            "I can send you a picture of the broken part.",
             "The box was damaged too.",
             "I have used it only once.",
             "Can it be repaired?",
-            "It is clearly defective.",
+            "It is obviously a defect.",
+            "I did not drop it.",
         ),
     ),
     Topic(
         name="charged twice",
-        row_count=36,
+        row_count=33,
         messages=(
             "I was charged twice.",
             "You took the money twice for order {order}.",
@@ -400,11 +405,12 @@ TOPICS = (
             "Both charges are for {amount} euros.",
             "Please check the payment.",
             "I paid by credit card.",
+            "One of the payments has to be cancelled.",
         ),
     ),
     Topic(
         name="marked as delivered",
-        row_count=26,
+        row_count=22,
         messages=(
             "It says delivered but nobody rang my bell.",
             "Marked as delivered, but there is nothing at my door.",
@@ -439,7 +445,7 @@ TOPICS = (
     ),
     Topic(
         name="size exchange",
-        row_count=28,
+        row_count=26,
         messages=(
             "The size is wrong, can I exchange it?",
             "It is too small, I need a bigger size.",
@@ -472,11 +478,13 @@ TOPICS = (
             "Do I have to pay for the exchange?",
             "All labels are still on it.",
             "What size would you suggest?",
+            "I usually take a size 40.",
+            "The next size should fit.",
         ),
     ),
     Topic(
         name="cancel order",
-        row_count=20,
+        row_count=19,
         messages=(
             "Please cancel my order {order}.",
             "cancel order {order}",
@@ -502,6 +510,8 @@ TOPICS = (
             "I placed the order an hour ago.",
             "I clicked the wrong button.",
             "Nothing has been sent yet.",
+            "Is it too late to cancel?",
+            "I hope that can still be cancelled.",
         ),
     ),
     Topic(
@@ -526,14 +536,16 @@ TOPICS = (
             "When do you restock?",
         ),
         additions=(
-            "I have been looking for it everywhere.",
+            "I would rather wait for new stock than take another one.",
             "Please tell me when it is available.",
             "It is sold out in every shop.",
+            "When is the next stock coming?",
+            "I would order it at once if it were in stock.",
         ),
     ),
     Topic(
         name="voucher code",
-        row_count=14,
+        row_count=13,
         messages=(
             "My voucher code does not work.",
             "The discount code WELCOME10 is not accepted.",
@@ -545,7 +557,7 @@ TOPICS = (
             "I forgot to enter my voucher, can you take the discount off afterwards?",
             "The student discount code is not applied in the basket.",
             "How long is a voucher code valid?",
-            "Your coupon page says that my code was already used. It was not.",
+            "Your site says that my coupon was already used. It was not.",
             "No discount at the checkout although I typed the code in.",
             "Where do I type in the promotion code?",
             "Discount code SPRING25 rejected.",
@@ -554,6 +566,8 @@ TOPICS = (
             "The basket shows the full price.",
             "I have not used the voucher before.",
             "Can I have the discount anyway?",
+            "The code is on the card in front of me.",
+            "Do you have another code for me?",
         ),
     ),
     Topic(
@@ -576,11 +590,13 @@ TOPICS = (
         additions=(
             "Our accounting is waiting for the invoice.",
             "We need it for the tax return.",
+            "A copy of the invoice by email is fine.",
+            "Without the VAT number the invoice is of no use to us.",
         ),
     ),
     Topic(
         name="change of address",
-        row_count=10,
+        row_count=12,
         messages=(
             "I have moved, please change my address.",
             "I gave the wrong house number. Can you correct the address?",
@@ -592,15 +608,20 @@ TOPICS = (
             "I typed the street name in my address wrong, it is Rosenweg and not Rosenberg.",
             "We are moving house on {weekday}, please use the new address from then on.",
             "Your form does not accept my address because it has no house number.",
+            "new address please: Hill Road 21, second floor",
+            "How do I delete an old address from the address book?",
+            "The flat number is missing from my address, please add it.",
         ),
         additions=(
             "Please confirm the new address.",
-            "The old address is no longer right.",
+            "The old address is wrong now.",
+            "I cannot change the address in my account.",
+            "The name stays the same, only the address is new.",
         ),
     ),
     Topic(
         name="unsubscribe",
-        row_count=9,
+        row_count=11,
         messages=(
             "Unsubscribe me from the newsletter.",
             "Stop sending me marketing emails.",
@@ -608,13 +629,18 @@ TOPICS = (
             "The unsubscribe link in your newsletter does not work.",
             "I never signed up for your newsletter.",
             "no more newsletter spam please",
-            "Please remove my email address from your mailing list.",
+            "Please remove me from the newsletter list.",
             "I unsubscribed {days} days ago and still get your newsletter.",
             "How do I turn off the newsletter?",
+            "unsubscribe",
+            "Newsletter every single day? Please unsubscribe me.",
+            "I want to receive no more newsletters and no more advertising.",
         ),
         additions=(
             "I have asked for this before.",
-            "It is the same advertising every day.",
+            "One newsletter is too many.",
+            "The unsubscribe button does nothing.",
+            "No newsletter, please.",
         ),
     ),
     Topic(
@@ -630,21 +656,30 @@ TOPICS = (
             "Is your app no longer supported on older phones? It closes at once.",
             "App hangs on the loading screen on my tablet.",
         ),
-        additions=("I have the latest version of the app.",),
+        additions=(
+            "I have the latest version of the app.",
+            "Restarting the phone does not help.",
+        ),
     ),
     Topic(
         name="jobs",
-        row_count=7,
+        row_count=10,
         messages=(
             "Do you have any open jobs?",
             "I would like to apply for a job in customer service.",
-            "Where do I send my CV to apply for a job?",
-            "Are you hiring students for the summer?",
+            "Where do I send my application for a job?",
+            "Are you hiring students for summer jobs?",
             "Have you looked at my job application yet?",
-            "Do you offer internships? I would like to apply.",
+            "Do you offer internships or student jobs? I would like to apply.",
             "Is the job as a store manager still open? I would like to apply.",
+            "I applied for the job in your warehouse and had no reply to my application.",
+            "Do you have jobs for people without experience?",
+            "part-time jobs for students?",
         ),
-        additions=("My CV is attached.",),
+        additions=(
+            "I have had a job in a shop before.",
+            "I could start the job next month.",
+        ),
     ),
 )
 
@@ -676,4 +711,7 @@ NOISE = (
     "Who is the woman in your television advert? She looks like my cousin.",
     "Is the leather vegan?",
     "The chat agent yesterday made me laugh, give her a raise.",
+    "There is a wasp nest above the entrance of your car park.",
+    "Could you play less Christmas music in November?",
+    "I only wanted to say that I like the new colour of your vans.",
 )
