@@ -22,9 +22,9 @@ from cluster_svc.algorithms.specification import (
 )
 from cluster_svc.vectors import IntArray
 
-# Rows with clear gaps between clusters leave next to no noise; text at its best eps leaves a third
-# or more, and communities then agree better with what people call topics.
-_MOST_NOISE = 0.20
+# Rows with clear gaps between clusters leave next to no noise; text at its best eps leaves a sixth
+# to a third, and communities then agree better with what people call topics.
+_MOST_NOISE = 0.10
 
 # Of the rows that are in a cluster.
 _LARGEST_SHARE = 0.50
@@ -52,7 +52,7 @@ def find(problem: Problem, parameters: Parameters) -> Partition:
 def describe_fault(sizes: IntArray, row_count: int, eps: float) -> str | None:
     """Return what is wrong with DBSCAN's clusters at its best eps, None when nothing is.
 
-    Wrong is: fewer than two clusters, over 20 % of the rows noise, or over half of the clustered
+    Wrong is: fewer than two clusters, over 10 % of the rows noise, or over half of the clustered
     rows in one cluster.
 
     Parameters
