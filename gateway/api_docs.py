@@ -16,7 +16,8 @@ def render_docs(document: dict[str, Any]) -> str:
         [
             "<!doctype html><html lang=en><meta charset=utf-8>",
             "<meta name=viewport content='width=device-width'>",
-            f"<title>{title}</title><link rel=stylesheet href=/docs/style.css>",
+            f"<title>{title}</title><link rel=icon href=/page/icon.svg>",
+            "<link rel=stylesheet href=/docs/style.css>",
             f"<body><h1>{title}</h1><p>{escape(info.get('description', ''))}</p>",
             "<p>As a document for programs: <a href=/openapi.json>openapi.json</a>.</p>",
             *_operations(document),

@@ -1,7 +1,7 @@
 """Every error as RFC 9457 problem+json: which status it gets, and what of it a caller may read.
 
 The status follows from the class where one of the gateway's own errors says more than its kind,
-else from the kind. A problem never holds what the caller sent, and nothing of an unexpected error
+else from the kind. A problem holds of what the caller sent no more than a name it must recognise, and nothing of an unexpected error
 but the request id under which the log has it.
 """
 

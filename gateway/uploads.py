@@ -107,7 +107,10 @@ class UploadDesk:
         info = await _while_connected(
             request.receive, lambda: self._check(folder, fields.text_column, parameters)
         )
-        return await asyncio.to_thread(self._record, dataset_id, form, info, parameters)
+        dataset = await asyncio.to_thread(self._record, dataset_id, form, info, parameters)
+        # Joins the request's id, bound to this line, to the dataset's, bound to the work on it.
+        log.info("upload_accepted", dataset_id=dataset_id, row_count=info.row_count)
+        return dataset
 
     async def _check(
         self, folder: Path, text_column: str | None, parameters: PipelineParameters

@@ -1,0 +1,57 @@
+"""The running services on their sockets, and a client that knows only protos/."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import grpc
+import pytest
+
+from level.stack import LocalStack
+from tests.contract.stranger import Contract, Tensors
+
+PROTOS = Path(__file__).resolve().parents[2] / "protos"
+START_SECONDS = 120
+
+
+@pytest.fixture(scope="package")
+def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Where each service listens; a stack of its own, since these tests abuse it."""
+    with LocalStack(tmp_path_factory.mktemp("store")) as stack:
+        deadline = time.monotonic() + START_SECONDS
+        while stack.health()["status"] != "healthy":
+            assert time.monotonic() < deadline, stack.health()
+            time.sleep(0.2)
+        yield stack.addresses
+
+
+@pytest.fixture(scope="package")
+def contract(tmp_path_factory: pytest.TempPathFactory) -> Contract:
+    """Messages and stubs made from protos/."""
+    return Contract(PROTOS, tmp_path_factory.mktemp("protos"))
+
+
+@pytest.fixture(scope="package")
+def tensors(contract: Contract) -> Tensors:
+    """The client's own tensor code."""
+    return Tensors(contract)
+
+
+@pytest.fixture
+def connect(
+    addresses: dict[str, str], contract: Contract
+) -> Iterator[Callable[[str], SimpleNamespace]]:
+    """Give a stub of a part by its name: "embedder", "cluster", "analyzer" or "terrain"."""
+    channels = []
+
+    def make(part: str) -> SimpleNamespace:
+        # No more than gRPC's own defaults; messages may be sent larger than services take them.
+        options = [("grpc.max_send_message_length", -1), ("grpc.enable_http_proxy", 0)]
+        channels.append(grpc.insecure_channel(addresses[part], options=options))
+        service = f"levelapi.{part}.v1.{part.capitalize()}Service"
+        return contract.stub(service, channels[-1])
+
+    yield make
+    for channel in channels:
+        channel.close()

@@ -1,0 +1,250 @@
+"""What every implementation of `Stages` must do; a subclass gives the fixture `stages`.
+
+::
+
+    class TestMyStages(StagesContract):
+        @pytest.fixture
+        async def stages(self): ...
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from gateway.pipeline_types import ClusterTexts, HillShape, Stages
+from level_rpc.errors import FailedPrecondition, InvalidArgument
+
+TOPICS = {
+    "refund": ("I want my money back", "please refund my order", "when do I get my refund"),
+    "password": ("I forgot my password", "reset my password please", "the password is wrong"),
+    "parcel": ("where is my parcel", "the parcel is late", "my parcel never came"),
+}
+TEXTS = [
+    f"{text}, {ending}"
+    for texts in TOPICS.values()
+    for text in texts
+    for ending in (
+        "thanks",
+        "thank you very much",
+        "regards",
+        "kind regards from Ana",
+        "best wishes",
+    )
+]
+
+
+def unlike_sizes(seed: int = 0) -> np.ndarray:
+    """Return three tight groups of 60, 30 and 10 unit vectors, some of them equal."""
+    random = np.random.default_rng(seed)
+    rows = np.repeat(random.normal(size=(3, 12)), [60, 30, 10], axis=0)
+    rows += 0.05 * random.normal(size=rows.shape)
+    rows[1] = rows[0]
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype("f4")
+
+
+class Heard:
+    """Keeps the progress that it is told."""
+
+    def __init__(self) -> None:
+        self.fractions: list[float] = []
+
+    def __call__(self, fraction: float) -> None:
+        self.fractions.append(fraction)
+
+
+async def cluster(stages: Stages, vectors: np.ndarray, algorithm: str = "hdbscan", **options):
+    """Return a clustering and the progress told of it."""
+    heard = Heard()
+    arguments = {"random_seed": 0, "neighbor_count": 10, "exemplar_count": 5} | options
+    parameters = arguments.pop("parameters", {})
+    clustering = await stages.cluster(
+        vectors, algorithm, parameters, on_progress=heard, **arguments
+    )
+    return clustering, heard.fractions
+
+
+async def analyze(stages: Stages, clusters: Sequence[ClusterTexts]):
+    """Return all keyword outcomes."""
+    return [outcome async for outcome in stages.analyze(clusters, "support", "", True)]
+
+
+class StagesContract:
+    """The suite."""
+
+    async def test_embedding_names_its_model(self, stages: Stages):
+        answer = await stages.embed(TEXTS)
+        assert answer.model == await stages.get_model()
+        assert answer.vectors.shape == (len(TEXTS), answer.model.dimension_count)
+        assert answer.vectors.dtype == np.float32
+        assert np.linalg.norm(answer.vectors, axis=1) == pytest.approx(1, abs=1e-4)
+        assert answer.truncated_count == 0
+
+    async def test_a_vector_does_not_depend_on_its_neighbours(self, stages: Stages):
+        together = (await stages.embed(TEXTS)).vectors
+        for row in (0, 17, len(TEXTS) - 1):
+            alone = (await stages.embed([TEXTS[row]])).vectors[0]
+            assert np.abs(alone - together[row]).max() <= 1e-5
+
+    async def test_no_texts_give_no_vectors(self, stages: Stages):
+        answer = await stages.embed([])
+        assert answer.vectors.shape == (0, answer.model.dimension_count)
+
+    async def test_hostile_texts_are_embedded(self, stages: Stages):
+        texts = ["", "\x00", "\ud800 lone", "<script>", "\u202e", "a" * 300_000, "é" * 200_000]
+        answer = await stages.embed(texts)
+        assert np.isfinite(answer.vectors).all()
+        assert answer.truncated_count == 2
+
+    async def test_another_model_than_expected_is_refused(self, stages: Stages):
+        fingerprint = (await stages.get_model()).fingerprint
+        assert len((await stages.embed(["hello"], fingerprint)).vectors) == 1
+        with pytest.raises(FailedPrecondition) as caught:
+            await stages.embed(["hello"], "another")
+        assert caught.value.reason == "MODEL_MISMATCH"
+
+    async def test_clusters_agree_with_labels(self, stages: Stages):
+        vectors = unlike_sizes()
+        clustering, progress = await cluster(stages, vectors)
+        layer = clustering.terrain_layer
+        assert [one.size for one in layer.clusters] == [60, 30, 10]
+        assert [one.cluster_id for one in layer.clusters] == [0, 1, 2]
+        assert np.bincount(layer.labels[layer.labels >= 0]).tolist() == [60, 30, 10]
+        assert np.array_equal(layer.nearest, layer.labels)
+        assert layer.centroids.shape == (3, vectors.shape[1])
+        assert layer.strengths.shape == (100,)
+        assert progress == sorted(progress) and 0 <= progress[0] and progress[-1] <= 1
+        for one in layer.clusters:
+            assert 1 <= len(one.exemplar_row_ids) <= 5
+            assert {int(layer.labels[row]) for row in one.exemplar_row_ids} == {one.cluster_id}
+
+    async def test_the_outcome_says_what_was_done(self, stages: Stages):
+        clustering, _ = await cluster(stages, unlike_sizes(), "")
+        outcome = clustering.outcome
+        assert {"algorithm", "reason", "parameters", "noise_count", "graph_recall"} <= set(outcome)
+        assert outcome["algorithm"] not in ("", "auto")
+        assert outcome["noise_count"] == int((clustering.terrain_layer.labels == -1).sum())
+
+    async def test_equal_requests_get_equal_answers(self, stages: Stages):
+        first, _ = await cluster(stages, unlike_sizes(), "", random_seed=5)
+        again, _ = await cluster(stages, unlike_sizes(), "", random_seed=5)
+        assert first.outcome == again.outcome
+        assert np.array_equal(first.terrain_layer.labels, again.terrain_layer.labels)
+        assert np.array_equal(first.graph.indices, again.graph.indices)
+
+    async def test_rows_of_one_group_lie_together(self, stages: Stages):
+        clustering, _ = await cluster(stages, unlike_sizes())
+        heard = Heard()
+        positions = await stages.lay_out(clustering.graph, 0, heard)
+        assert positions.shape == (100, 2) and np.abs(positions).max() <= 1
+        assert np.array_equal(positions[0], positions[1])  # the rows are equal
+        assert heard.fractions == sorted(heard.fractions)
+        labels = clustering.terrain_layer.labels
+        centres = np.array([positions[labels == one].mean(axis=0) for one in range(3)])
+        gaps = np.linalg.norm(positions[:, None] - centres, axis=2)
+        assert (gaps.argmin(axis=1) == labels).mean() > 0.9
+
+    @pytest.mark.parametrize("rows", [1, 2, 3])
+    async def test_few_rows_pass_through(self, stages: Stages, rows: int):
+        clustering, _ = await cluster(stages, unlike_sizes()[:rows], "")
+        assert len(clustering.terrain_layer.labels) == rows
+        positions = await stages.lay_out(clustering.graph, 0, Heard())
+        assert positions.shape == (rows, 2)
+
+    @pytest.mark.parametrize(
+        ("algorithm", "parameters", "reason"),
+        [
+            ("magic", {}, "ALGORITHM_UNKNOWN"),
+            ("dbscan", {"eps": -1.0}, "PARAMETER_INVALID"),
+            ("dbscan", {"eps": "wide"}, "PARAMETER_INVALID"),
+            ("dbscan", {"nonsense": True}, "PARAMETER_INVALID"),
+        ],
+    )
+    async def test_wrong_parameters_are_refused(
+        self, stages: Stages, algorithm: str, parameters: dict, reason: str
+    ):
+        with pytest.raises(InvalidArgument) as caught:
+            await stages.check_parameters(algorithm, parameters)
+        assert caught.value.reason == reason
+        with pytest.raises(InvalidArgument) as caught:
+            await cluster(stages, unlike_sizes(), algorithm, parameters=parameters)
+        assert caught.value.reason == reason
+
+    @pytest.mark.parametrize(
+        ("algorithm", "parameters"), [("", {}), ("auto", {}), ("dbscan", {"eps": 0.3})]
+    )
+    async def test_right_parameters_pass(self, stages: Stages, algorithm: str, parameters: dict):
+        await stages.check_parameters(algorithm, parameters)
+
+    async def test_vectors_that_are_no_numbers_are_refused(self, stages: Stages):
+        vectors = unlike_sizes()
+        vectors[3, 3] = np.nan
+        with pytest.raises(InvalidArgument) as caught:
+            await cluster(stages, vectors)
+        assert caught.value.reason == "TENSOR_NOT_FINITE"
+
+    async def test_clustering_can_be_broken_off(self, stages: Stages):
+        vectors = np.random.default_rng(0).normal(size=(20_000, 256)).astype("f4")
+        work = asyncio.create_task(cluster(stages, vectors, "dbscan"))
+        await asyncio.sleep(0.5)
+        work.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await work
+        clustering, _ = await cluster(stages, unlike_sizes())
+        assert len(clustering.terrain_layer.clusters) == 3
+
+    async def test_keywords_name_every_cluster(self, stages: Stages):
+        clusters = [
+            ClusterTexts(number, 15, texts, ((topic, 15), ("please", 9)))
+            for number, (topic, texts) in enumerate(TOPICS.items())
+        ]
+        outcomes = await analyze(stages, clusters)
+        assert [outcome.cluster_id for outcome in outcomes] == [0, 1, 2]
+        assert [outcome.label_source for outcome in outcomes] == ["keywords"] * 3
+        assert len({outcome.label for outcome in outcomes}) == 3
+        for outcome, topic in zip(outcomes, TOPICS, strict=True):
+            assert outcome.keywords[0] == topic
+            assert not outcome.failure
+
+    async def test_clusters_without_words_are_numbered(self, stages: Stages):
+        (outcome,) = await analyze(stages, [ClusterTexts(4, 3, (), ())])
+        assert (outcome.label, outcome.label_source) == ("Cluster 4", "generic")
+
+    async def test_no_clusters_have_no_names(self, stages: Stages):
+        assert await analyze(stages, []) == []
+
+    async def test_hills_raise_the_ground(self, stages: Stages):
+        hills = [HillShape(0, 5.0, 7.0, 2.0, 10.0), HillShape(1, 20.0, 18.0, 2.0, 5.0)]
+        first = await stages.build_terrain(hills, 30, None)
+        assert first.heights.shape == (30, 30)
+        assert np.unravel_index(first.heights.argmax(), (30, 30)) == (7, 5)
+        assert first.heights.max() == pytest.approx(10, abs=1e-3)
+        assert set(first.colors) == {0, 1} and first.colors[0] != first.colors[1]
+        hills[1] = HillShape(1, 20.0, 18.0, 2.0, 0.0)
+        lower = await stages.build_terrain(hills, 30, first.height_scale)
+        assert lower.height_scale == first.height_scale
+        assert lower.heights[18, 20] < 0.1 < first.heights[18, 20]
+
+    async def test_no_hills_leave_the_ground_flat(self, stages: Stages):
+        built = await stages.build_terrain([], 10, None)
+        assert not built.heights.any() and built.colors == {}
+
+    @pytest.mark.parametrize(
+        ("hill", "grid_size", "reason"),
+        [
+            (HillShape(0, 1.0, 1.0, 1.0, 1.0), 1, "GRID_SIZE_INVALID"),
+            (HillShape(0, 1.0, 1.0, 1.0, float("nan")), 10, "HILL_INVALID"),
+        ],
+    )
+    async def test_a_terrain_that_cannot_be_is_refused(
+        self, stages: Stages, hill: HillShape, grid_size: int, reason: str
+    ):
+        with pytest.raises(InvalidArgument) as caught:
+            await stages.build_terrain([hill], grid_size, None)
+        assert caught.value.reason == reason
+
+    async def test_every_part_is_well(self, stages: Stages):
+        health = await stages.health()
+        assert set(health) == {"embedder", "cluster", "analyzer", "terrain"}
+        assert all(part.ready for part in health.values()), health
