@@ -1,8 +1,8 @@
 """Every error as RFC 9457 problem+json: which status it gets, and what of it a caller may read.
 
 The status follows from the class where one of the gateway's own errors says more than its kind,
-else from the kind. A problem holds of what the caller sent no more than a name it must recognise, and nothing of an unexpected error
-but the request id under which the log has it.
+else from the kind. Of what the caller sent, a problem repeats no more than a name that the caller
+must recognise; of an unexpected error, nothing but the request id under which the log has it.
 """
 
 import json
