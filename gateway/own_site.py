@@ -1,9 +1,9 @@
 """Keeps other sites' pages away.
 
 A page from anywhere can make a browser call 127.0.0.1, or whatever host its reader may reach:
-across origins, or under its own name when that name is made to point there (DNS rebinding). The origin of a
-page is in the header `Origin` of everything that changes something; names that anybody can register
-have a dot.
+across origins, or under its own name when that name is made to point there (DNS rebinding). The
+origin of a page is in the header `Origin` of everything that changes something; names that anybody
+can register have a dot.
 """
 
 import ipaddress
