@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from cluster_svc.algorithms import communities
-from cluster_svc.algorithms.dbscan import estimate_optimal_eps
+from cluster_svc.algorithms.dbscan import LARGEST_SHARE, MOST_NOISE, estimate_optimal_eps
 from cluster_svc.algorithms.specification import (
     MIN_CLUSTER_SIZE,
     MIN_SAMPLES,
@@ -21,13 +21,6 @@ from cluster_svc.algorithms.specification import (
     resolve_min_cluster_size,
 )
 from cluster_svc.vectors import IntArray
-
-# Rows with clear gaps between clusters leave next to no noise; text at its best eps leaves a sixth
-# to a third, and communities then agree better with what people call topics.
-_MOST_NOISE = 0.10
-
-# Of the rows that are in a cluster.
-_LARGEST_SHARE = 0.50
 
 
 def find(problem: Problem, parameters: Parameters) -> Partition:
@@ -68,10 +61,10 @@ def describe_fault(sizes: IntArray, row_count: int, eps: float) -> str | None:
     if len(sizes) < 2:
         return f"{found} found {'one cluster only' if len(sizes) else 'no cluster'}"
     noise = 1 - sizes.sum() / row_count
-    if noise > _MOST_NOISE:
+    if noise > MOST_NOISE:
         return f"{found} left {noise:.0%} of the rows in no cluster"
     largest = sizes.max() / sizes.sum()
-    if largest > _LARGEST_SHARE:
+    if largest > LARGEST_SHARE:
         return f"{found} put {largest:.0%} of the clustered rows into one cluster"
     return None
 

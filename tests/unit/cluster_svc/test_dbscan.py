@@ -105,3 +105,18 @@ def test_blocks_cover_all_rows():
     for columns in (1, 1000, 50_000_000):
         rows = np.concatenate([np.arange(1000)[block] for block in row_blocks(1000, columns)])
         np.testing.assert_array_equal(rows, np.arange(1000))
+
+
+def test_automatic_eps_finds_clear_groups_of_unequal_sizes():
+    random = np.random.default_rng(0)
+    sizes = (150, 80, 50, 20)
+    centers = random.normal(size=(len(sizes), 32))
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    vectors = (centers[groups] + 0.15 * random.normal(size=(300, 32))).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    found = run_clustering(vectors)
+    assert found.algorithm == "dbscan"
+    assert len(found.stats.sizes) == len(sizes)
+    clustered = found.labels >= 0
+    assert clustered.mean() > 0.9
+    assert adjusted_rand_score(groups[clustered], found.labels[clustered]) == 1
