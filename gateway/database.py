@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from gateway.errors import StoreUnavailable
+from gateway.errors import StoreDamaged, StoreUnavailable
 from level_rpc.errors import FailedPrecondition
 
 SCHEMA_VERSION = 1
@@ -159,6 +159,11 @@ class Database:
         except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError) as error:
             message = "The database cannot answer now; try again in a few seconds."
             raise StoreUnavailable(message) from error
+        except exc.DatabaseError as error:
+            if type(error) is not exc.DatabaseError:
+                raise  # a fault of a statement, not of the file
+            message = "The database is damaged; restore it from a copy, or choose another folder."
+            raise StoreDamaged(message) from error
 
 
 def make_engine(url: str) -> sa.Engine:

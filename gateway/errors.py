@@ -13,7 +13,8 @@ LevelError
 ├── Unavailable
 │   └── StoreUnavailable        the database or the disk cannot answer now
 └── Internal
-    └── ArtifactDamaged         a stored file is missing or was changed
+    ├── ArtifactDamaged         a stored file is missing or was changed
+    └── StoreDamaged            the database's file is not a database any more
 """
 
 from level_rpc.errors import (
@@ -87,3 +88,9 @@ class ArtifactDamaged(Internal):
     """A stored file is missing or was changed."""
 
     reason = "ARTIFACT_DAMAGED"
+
+
+class StoreDamaged(Internal):
+    """The database's file is not a database any more."""
+
+    reason = "STORE_DAMAGED"

@@ -18,7 +18,6 @@ from gateway.database import is_sqlite, make_workflow_engine
 from gateway.errors import DatasetNotFound
 from gateway.worker.pipeline import Pipeline
 from gateway.worker.transient import is_transient
-from gateway.worker.vector_file import TakenOver
 from level_rpc.errors import LevelError
 
 log = structlog.get_logger(__name__)
@@ -27,7 +26,7 @@ log = structlog.get_logger(__name__)
 PIPELINE_VERSION = "1"
 WORKFLOW = "build_dataset"
 QUEUE = "build"
-QUEUE_POLL_SECONDS = 0.25
+QUEUE_POLL_SECONDS = 0.5
 STOP_SECONDS = 5.0
 _UNDER_WAY = ("PENDING", "ENQUEUED", "DELAYED")
 
@@ -155,9 +154,6 @@ class DurableRunner:
             structlog.contextvars.bind_contextvars(request_id=dataset_id)
             try:
                 return {"ended": False, "error": None, "stored": await step(dataset_id)}
-            except TakenOver:
-                log.warning("taken_over", dataset_id=dataset_id, step=name)
-                raise asyncio.CancelledError from None
             except Exception as error:
                 return {"ended": True, "error": await self._explain(dataset_id, name, error)}
 

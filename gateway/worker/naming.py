@@ -116,6 +116,7 @@ class _Naming:
                 await in_store(self._keep, waiting)
                 waiting = []
             self._on_progress(came / (2 * len(known)))
+        await in_store(self._keep, waiting)
 
     def name_generically(self) -> None:
         """Name every cluster that has no name yet after its number."""

@@ -22,10 +22,12 @@ from gateway.worker.scattered_rows import read_cells
 from gateway.worker.terrain import describe_terrain
 from gateway.worker.transient import PATIENCE_SECONDS, in_store, with_retries
 from gateway.worker.unique_texts import UniqueTexts
-from gateway.worker.vector_file import VectorFile
+from gateway.worker.vector_file import VectorFile, WrittenMeanwhile
 
 T = TypeVar("T")
-BLOCK_ROWS = 4_096
+# Texts in one call: few enough that progress shows about every 4 %, and within what a call takes.
+FEWEST_BLOCK_ROWS, MOST_BLOCK_ROWS = 256, 4_096
+BLOCKS = 24
 LAYOUT_SHARE = 0.8  # of the progress of building the terrain
 
 
@@ -134,14 +136,24 @@ class Pipeline:
         await in_store(self._store.note, dataset_id, timings=seconds)
 
     async def _embed(self, dataset: Dataset, on_progress: OnProgress) -> None:
+        # A worker that was taken for dead, as after a long sleep, may wake and work on too: both
+        # go on from what is there, and DBOS lets only one of them say that it is done.
+        while "vectors" not in dataset.artifacts:
+            try:
+                return await self._embed_rest(dataset, on_progress)
+            except (WrittenMeanwhile, FileNotFoundError):
+                dataset = await self._get(dataset.dataset_id)
+
+    async def _embed_rest(self, dataset: Dataset, on_progress: OnProgress) -> None:
         rows = self._artifacts.path(dataset.dataset_id, dataset.artifacts["rows"])
         column = dataset.text_column
         unique = await asyncio.to_thread(UniqueTexts.of, rows, column, dataset.row_count)
         folder = self._artifacts.dataset_dir(dataset.dataset_id)
         file = await asyncio.to_thread(VectorFile, folder)
+        block_rows = min(max(unique.count // BLOCKS, FEWEST_BLOCK_ROWS), MOST_BLOCK_ROWS)
         while file.so_far.row_count < unique.count:
             start = file.so_far.row_count
-            block = unique.first_rows[start : start + BLOCK_ROWS]
+            block = unique.first_rows[start : start + block_rows]
             texts = await asyncio.to_thread(read_cells, rows, column, block)
             fingerprint = file.so_far.model.fingerprint if file.so_far.model else ""
             answer = await self._patiently(partial(self._stages.embed, texts, fingerprint))

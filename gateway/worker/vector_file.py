@@ -18,8 +18,8 @@ _DATA = ".vectors.f32"
 _JOURNAL = ".vectors.json"
 
 
-class TakenOver(Exception):
-    """Another process goes on with this dataset; what this one does has no effect any more."""
+class WrittenMeanwhile(Exception):
+    """Another process has appended, or finished, since this one looked."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ class VectorFile:
         ------
         FailedPrecondition
             When the block is of another model than the ones before.
-        TakenOver
-            When another process has appended meanwhile.
+        WrittenMeanwhile
+            When another process has appended or finished; nothing was written.
         StoreUnavailable
             When the disk is full.
         """
@@ -72,7 +72,7 @@ class VectorFile:
         with disk_errors(), self._open() as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             if self._read_journal() != self.so_far:
-                raise TakenOver
+                raise WrittenMeanwhile
             self._write_block(file, vectors, 4 * model.dimension_count)
             self.so_far = EmbeddedSoFar(
                 self.so_far.row_count + len(vectors),

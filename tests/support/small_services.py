@@ -1,0 +1,241 @@
+"""Four small services: real gRPC servers of the real contract, with toys instead of models.
+
+`python -m tests.support.small_services FOLDER embedder=unix:/path ...` serves some of them. They
+stand for the services wherever a test must stop one at an exact moment and count its calls:
+
+* each call adds a line `rpc pid` to FOLDER/calls;
+* while FOLDER/hold-<rpc> exists, calls of that rpc wait before they answer; a number in the file
+  lets that many calls pass first;
+* while FOLDER/fail-<rpc> exists, they are refused with PARAMETER_INVALID and the file's text.
+
+Texts begin with "topic<N>"; rows of one topic are one cluster.
+"""
+
+import asyncio
+import hashlib
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from level_rpc.errors import InvalidArgument
+from level_rpc.logs import configure_logging
+from level_rpc.server import Service, ServiceHost
+from level_rpc.tensors import ArrayAssembler, pack_tensor, split_array
+from levelapi.analyzer.v1 import analyzer_service_pb2 as analyzer
+from levelapi.analyzer.v1 import analyzer_service_pb2_grpc as analyzer_grpc
+from levelapi.cluster.v1 import cluster_service_pb2 as cluster
+from levelapi.cluster.v1 import cluster_service_pb2_grpc as cluster_grpc
+from levelapi.embedder.v1 import embedder_service_pb2 as embedder
+from levelapi.embedder.v1 import embedder_service_pb2_grpc as embedder_grpc
+from levelapi.terrain.v1 import terrain_service_pb2_grpc as terrain_grpc
+from terrain_svc.servicer import TerrainServicer
+
+TOPICS = 4
+DIMENSIONS = 8
+
+
+class ParameterInvalid(InvalidArgument):
+    reason = "PARAMETER_INVALID"
+
+
+class Gate:
+    """What a folder says is to happen to calls, and where they are noted."""
+
+    def __init__(self, folder):
+        self._folder = Path(folder)
+        self._counts = Counter()
+
+    async def enter(self, rpc):
+        with (self._folder / "calls").open("a") as calls:
+            calls.write(f"{rpc} {os.getpid()}\n")
+        refusal = self._folder / f"fail-{rpc}"
+        if refusal.exists():
+            raise ParameterInvalid(refusal.read_text())
+        self._counts[rpc] += 1
+        while self._counts[rpc] > self._limit(rpc):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+    def _limit(self, rpc):
+        """Return how many calls may pass now."""
+        try:
+            return int((self._folder / f"hold-{rpc}").read_text())
+        except FileNotFoundError:
+            return self._counts[rpc]
+
+
+class SmallEmbedder(embedder_grpc.EmbedderServiceServicer):
+    """A vector says the topic of its text, and a little of the text itself."""
+
+    def __init__(self, gate):
+        self._gate = gate
+
+    async def GetModel(self, request, context):
+        return embedder.GetModelResponse(model=_model())
+
+    async def Embed(self, requests, context):
+        texts = []
+        async for request in requests:
+            texts.extend(request.texts.texts)
+        await self._gate.enter("Embed")
+        yield embedder.EmbedResponse(model=_model())
+        vectors = np.stack([_vector(text) for text in texts])
+        for block in split_array(vectors):
+            yield embedder.EmbedResponse(vectors=embedder.VectorBlock(vectors=block))
+
+
+class SmallCluster(cluster_grpc.ClusterServiceServicer):
+    """A row belongs to the topic that its vector says."""
+
+    def __init__(self, gate):
+        self._gate = gate
+
+    async def CheckParameters(self, request, context):
+        return cluster.CheckParametersResponse()
+
+    async def Cluster(self, requests, context):
+        config, vectors = None, None
+        async for request in requests:
+            if request.HasField("config"):
+                config = request.config
+                shape = (config.dimension_count,)
+                vectors = ArrayAssembler("vectors", np.float32, config.row_count, shape)
+            else:
+                vectors.add(request.vectors)
+        await self._gate.enter("Cluster")
+        for message in _cluster_messages(vectors.finish(), config.exemplar_count):
+            yield message
+
+    async def LayOut(self, requests, context):
+        config, rows = None, 0
+        async for request in requests:
+            if request.HasField("config"):
+                config, rows = request.config, request.config.graph_shape.row_count
+        await self._gate.enter("LayOut")
+        angles = np.arange(rows) + config.random_seed
+        positions = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+        for block in split_array(positions):
+            yield cluster.LayOutResponse(positions=block)
+
+
+class SmallAnalyzer(analyzer_grpc.AnalyzerServiceServicer):
+    """The most frequent term is the name; then a "language model" puts it in capitals."""
+
+    def __init__(self, gate):
+        self._gate = gate
+
+    async def AnalyzeClusters(self, requests, context):
+        clusters = [request.cluster async for request in requests if request.HasField("cluster")]
+        await self._gate.enter("AnalyzeClusters")
+        for one in clusters:
+            yield _analysis(one, one.term_counts[0].term, analyzer.LABEL_SOURCE_KEYWORDS)
+        for one in clusters:
+            if one.texts:
+                await self._gate.enter("LanguageModel")
+                name = one.texts[0].split()[0].upper()
+                yield _analysis(one, name, analyzer.LABEL_SOURCE_LLM)
+
+
+class SmallTerrain(TerrainServicer):
+    """The real one, behind the gate."""
+
+    def __init__(self, gate):
+        super().__init__()
+        self._gate = gate
+
+    async def BuildTerrain(self, request, context):
+        await self._gate.enter("BuildTerrain")
+        async for message in super().BuildTerrain(request, context):
+            yield message
+
+
+SERVICES = {
+    "embedder": (SmallEmbedder, embedder_grpc.add_EmbedderServiceServicer_to_server),
+    "cluster": (SmallCluster, cluster_grpc.add_ClusterServiceServicer_to_server),
+    "analyzer": (SmallAnalyzer, analyzer_grpc.add_AnalyzerServiceServicer_to_server),
+    "terrain": (SmallTerrain, terrain_grpc.add_TerrainServiceServicer_to_server),
+}
+
+
+def _model():
+    return embedder.Model(
+        model_id="toy", fingerprint="toy-1", dimension_count=DIMENSIONS, max_token_count=256
+    )
+
+
+def _vector(text):
+    digest = np.frombuffer(hashlib.blake2b(text.encode(), digest_size=DIMENSIONS).digest(), "u1")
+    vector = digest.astype(np.float32) / 2550
+    vector[int(text.split()[0].removeprefix("topic")) % TOPICS] += 1
+    return vector / np.linalg.norm(vector)
+
+
+def _cluster_messages(vectors, exemplar_count):
+    topics = vectors[:, :TOPICS].argmax(axis=1)
+    found, sizes = np.unique(topics, return_counts=True)
+    order = found[np.argsort(-sizes, kind="stable")]
+    labels = np.argsort(order)[np.searchsorted(np.sort(order), topics)].astype(np.int32)
+    yield cluster.ClusterResponse(progress=cluster.Progress(fraction_done=0.5))
+    yield from _graph_messages(vectors)
+    outcome = cluster.ClusterOutcome(algorithm="topics", reason="a toy", layer_count=1)
+    yield cluster.ClusterResponse(outcome=outcome)
+    layer = cluster.Layer(cluster_count=len(order), is_terrain_layer=True)
+    yield cluster.ClusterResponse(layer=layer)
+    for cluster_id in range(len(order)):
+        rows = np.flatnonzero(labels == cluster_id)
+        yield cluster.ClusterResponse(
+            cluster=cluster.Cluster(
+                cluster_id=cluster_id,
+                size=len(rows),
+                centroid=pack_tensor(vectors[rows].mean(axis=0)),
+                exemplar_row_ids=rows[:exemplar_count].tolist(),
+                parent_id=-1,
+            )
+        )
+    strengths = np.ones(len(labels), np.float32)
+    blocks = zip(*(split_array(array) for array in (labels, labels, strengths)), strict=True)
+    for label, nearest, strength in blocks:
+        rows = cluster.RowBlock(labels=label, nearest=nearest, strengths=strength)
+        yield cluster.ClusterResponse(rows=rows)
+
+
+def _graph_messages(vectors):
+    count, neighbors = len(vectors), 2
+    indices = (np.arange(count)[:, None] + np.arange(1, neighbors + 1)) % count
+    arrays = {
+        "row_nodes": np.arange(count, dtype=np.int32),
+        "indices": indices.astype(np.int32),
+        "distances": np.full((count, neighbors), 0.5, np.float32),
+    }
+    shape = cluster.GraphShape(row_count=count, node_count=count, neighbor_count=neighbors)
+    yield cluster.ClusterResponse(graph_shape=shape)
+    for name, array in arrays.items():
+        for block in split_array(array):
+            yield cluster.ClusterResponse(graph=cluster.GraphBlock(**{name: block}))
+
+
+def _analysis(one, label, source):
+    analysis = analyzer.ClusterAnalysis(label=label, description=label, label_source=source)
+    return analyzer.AnalyzeClustersResponse(cluster_id=one.cluster_id, analysis=analysis)
+
+
+async def serve(folder, addresses):
+    hosts = []  # a server that nobody refers to stops
+    for name, address in addresses.items():
+        servicer, add_to_server = SERVICES[name]
+        service = Service(f"levelapi.{name}.v1.{name.title()}Service", add_to_server)
+        hosts.append(ServiceHost(service, address))
+        await hosts[-1].start()
+        await hosts[-1].load(lambda servicer=servicer: servicer(Gate(folder)))
+    await asyncio.Event().wait()
+
+
+def main(folder, *addresses):
+    configure_logging("small_services")
+    asyncio.run(serve(folder, dict(address.split("=", 1) for address in addresses)))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
