@@ -21,6 +21,7 @@ _EXAMPLES = """examples:
   level serve                          the page and the API on http://127.0.0.1:8000
   level run messages.csv               the whole job, results in messages-level/
   level run messages.csv --text body   the texts are in the column "body"
+  level sample messages.csv            a small dataset to try it with
 """
 # Options of `level run` that the gateway takes as fields of the upload.
 _FIELDS = (
@@ -49,6 +50,8 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_serve(commands)
     _add_run(commands)
+    sample = commands.add_parser("sample", help="write the sample dataset to a file")
+    sample.add_argument("file", type=Path, metavar="FILE", help="a CSV file that is not there yet")
     return parser
 
 
@@ -110,10 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = make_parser().parse_args(arguments)
     console = Console(highlight=False)
     try:
-        if options.command == "serve":
-            _serve(options, console)
-        else:
-            _run(options, console)
+        {"serve": _serve, "run": _run, "sample": _sample}[options.command](options, console)
     except CommandFailed as error:
         Console(stderr=True, highlight=False).print(
             f"level: {error}", style="red", markup=False, soft_wrap=True
@@ -152,6 +152,18 @@ def _run(options: argparse.Namespace, console: Console) -> None:
         ),
         console,
     )
+
+
+def _sample(options: argparse.Namespace, console: Console) -> None:
+    from level.sample import write_sample
+
+    if options.file.exists():
+        raise CommandFailed(f"{options.file} is there already; choose another name.")
+    try:
+        write_sample(options.file)
+    except OSError as error:
+        raise CommandFailed(f"{options.file} cannot be written: {error.strerror}.") from error
+    console.print(f"Written to {options.file}.", markup=False)
 
 
 def _port(text: str) -> int:

@@ -119,6 +119,16 @@ def test_run_refuses_an_unusable_file_with_a_reason(tmp_path, content, word, cap
     assert not (tmp_path / "out").exists()
 
 
+def test_sample_is_written_once_and_never_over_another_file(tmp_path, sample_file, capsys):
+    target = tmp_path / "messages.csv"
+    assert main(["sample", str(target)]) == 0
+    assert target.read_bytes() == sample_file.read_bytes()
+    target.write_text("mine")
+    assert main(["sample", str(target)]) == 1
+    assert "already" in capsys.readouterr().err
+    assert target.read_text() == "mine"
+
+
 def test_run_refuses_a_file_that_is_not_there(tmp_path, capsys):
     assert main(["run", str(tmp_path / "none.csv")]) == 1
     assert "no file" in capsys.readouterr().err
