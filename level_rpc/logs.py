@@ -43,6 +43,7 @@ def configure_logging(name: str, level: str = "INFO", stream: TextIO | None = No
         )
     )
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    keep_grpc_quiet()
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -54,6 +55,15 @@ def configure_logging(name: str, level: str = "INFO", stream: TextIO | None = No
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
+
+
+def keep_grpc_quiet() -> None:
+    """Keep gRPC's own DEBUG lines out of every log, whatever the level.
+
+    A grpc.aio server that is collected without having been stopped logs itself at DEBUG from its
+    deallocator: the log record then holds freed memory, and the process breaks later, elsewhere.
+    """
+    logging.getLogger("grpc").setLevel(logging.INFO)
 
 
 def _named(name: str) -> Processor:

@@ -12,7 +12,7 @@ import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from level_rpc.address import bind, release
+from level_rpc.address import AddressUnusable, bind, release
 from level_rpc.channel import MAX_MESSAGE_BYTES
 from level_rpc.errors import LevelError, ServiceNotReady
 from level_rpc.gate import LOADING, STOPPING, Gate
@@ -99,7 +99,11 @@ class ServiceHost:
         if self._reflection:
             names = (self._service.name, _HEALTH_NAME, reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, self._server)
-        self.address = bind(self._server, self.address)
+        try:
+            self.address = bind(self._server, self.address)
+        except AddressUnusable:
+            await self._server.stop(None)
+            raise
         await self._server.start()
         _log.info("listening", rpc_service=self._service.name, address=self.address)
 

@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from level_rpc.logs import keep_grpc_quiet
+
+keep_grpc_quiet()  # pytest captures every level
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
