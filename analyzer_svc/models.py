@@ -23,7 +23,7 @@ def open_language_model(settings: Settings) -> LanguageModel | None:
         # Imported only here: the client takes 25 MB of memory.
         from analyzer_svc.gemini import GeminiModel
     except ImportError:
-        _log.error("google-genai is not installed: names are keywords; install level[analyzer]")
+        _log.error("google-genai is not installed: names are keywords; install the extra analyzer")
         return None
     _log.info("names are asked of a language model", model=settings.gemini_model)
     return GeminiModel(

@@ -149,7 +149,7 @@ def load_model(
     if backend is Backend.TORCH and not _has_torch():
         raise ModelNotLoaded(
             model,
-            "it runs on sentence-transformers, which is not installed; install level[torch], or "
+            "it runs on sentence-transformers, which is not installed; install the extra torch, or "
             f"set LEVEL_EMBEDDER_MODEL={MINILM_MODEL_ID}, which needs no torch",
         )
     folder = find_model(model, minilm_dir)

@@ -59,7 +59,7 @@ def check_supported(files: ModelFiles) -> None:
         if found not in supported:
             raise files.refuse(
                 f"ONNX Runtime is given BERT encoders only, and its {name} is {found!r}; install "
-                "level[torch] and set LEVEL_EMBEDDER_BACKEND=sentence-transformers"
+                "the extra torch and set LEVEL_EMBEDDER_BACKEND=sentence-transformers"
             )
 
 

@@ -145,7 +145,7 @@ def _load(files: ModelFiles, device: str) -> SentenceTransformer:
         raise files.refuse(
             "sentence-transformers cannot load its files: they are damaged, or need a newer "
             "version of that library, or code of their own, which is never run; fetch them again, "
-            "upgrade level[torch], or choose another model"
+            "upgrade the extra torch, or choose another model"
         ) from error
 
 

@@ -98,7 +98,7 @@ def _download(model_id: str) -> ModelFolder:
         from huggingface_hub import errors
     except ImportError as error:
         raise ModelNotLoaded(
-            model_id, "huggingface_hub is not installed; install level[embedder]"
+            model_id, "huggingface_hub is not installed; install the extra embedder"
         ) from error
     try:
         path = huggingface_hub.snapshot_download(

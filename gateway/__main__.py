@@ -1,7 +1,6 @@
 """Run the gateway: `python -m gateway [--host HOST] [--port PORT] [--fd FD]`."""
 
 import argparse
-import ipaddress
 import socket
 from contextlib import suppress
 
@@ -10,6 +9,7 @@ import uvicorn
 from gateway.app import create_app
 from gateway.body_limit import MAX_HEADER_BYTES, MAX_TARGET_BYTES
 from gateway.settings import GatewaySettings
+from level_rpc.address import is_loopback
 from level_rpc.logs import configure_logging
 
 GRACE_SECONDS = 5
@@ -53,14 +53,6 @@ def _config(settings: GatewaySettings, host: str, port: int) -> uvicorn.Config:
         # Who calls is taken from a proxy's header only where a proxy is said to be.
         proxy_headers=settings.allow_remote,
     )
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether only this machine can reach a server that listens on `host`."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 if __name__ == "__main__":

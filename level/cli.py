@@ -1,4 +1,4 @@
-"""The `level` command: exit code 0 done, 1 failed with a reason, 2 wrong usage."""
+"""The `level` command: exit code 0 done, 1 failed with a reason, 2 wrong usage, 130 interrupted."""
 
 import argparse
 import signal
@@ -138,6 +138,9 @@ def _serve(options: argparse.Namespace, console: Console) -> None:
 def _run(options: argparse.Namespace, console: Console) -> None:
     from level.headless import RunOptions, run
 
+    # Ended from outside, it leaves as little behind as after Ctrl-C.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     given = {name: getattr(options, name) for name in _FIELDS}
     resampled = {"rows": options.rows, "max_repeat": options.max_repeat, "seed": options.seed}
     run(

@@ -11,6 +11,7 @@ from level.errors import CommandFailed
 
 POLL_SECONDS = 0.3
 _BLOCK_BYTES = 1 << 20
+_NO_ANSWER = "The gateway does not answer; its log says why."
 
 
 class GatewayClient:
@@ -34,17 +35,14 @@ class GatewayClient:
         """Upload a file and return the gateway's answer, with `dataset_id`."""
         try:
             with path.open("rb") as file:
-                answer = self._http.post(
-                    "/api/upload", files={"file": (path.name, file)}, data=fields
-                )
+                files = {"file": (path.name, file)}
+                return self._send("POST", "/api/upload", files=files, data=fields)
         except OSError as error:
             raise CommandFailed(f"{path} cannot be read: {error.strerror}.") from error
-        return _checked(answer)
 
     def datasets(self) -> list[dict[str, Any]]:
         """Return the datasets there are, newest first."""
-        answer: Any = _checked(self._http.get("/api/datasets"))
-        return list(answer["datasets"] if isinstance(answer, dict) else answer)
+        return list(self._send("GET", "/api/datasets")["datasets"])
 
     def follow(self, dataset_id: str) -> Iterator[dict[str, Any]]:
         """Yield the status until the dataset is completed or failed.
@@ -59,7 +57,7 @@ class GatewayClient:
             except httpx.TransportError as error:
                 unanswered_since = unanswered_since or time.monotonic()
                 if time.monotonic() - unanswered_since > 60:
-                    raise CommandFailed("The gateway does not answer any more.") from error
+                    raise CommandFailed(_NO_ANSWER) from error
                 time.sleep(POLL_SECONDS)
                 continue
             yield status
@@ -69,11 +67,11 @@ class GatewayClient:
 
     def terrain(self, dataset_id: str) -> dict[str, Any]:
         """Return the terrain."""
-        return _checked(self._http.get(f"/api/terrain/{dataset_id}"))
+        return self._send("GET", f"/api/terrain/{dataset_id}")
 
     def adjust(self, dataset_id: str, weights: dict[str, float]) -> dict[str, Any]:
         """Set weights of clusters and return the new figures."""
-        return _checked(self._http.post(f"/api/adjust/{dataset_id}", json={"adjustments": weights}))
+        return self._send("POST", f"/api/adjust/{dataset_id}", json={"adjustments": weights})
 
     def export(self, dataset_id: str, path: Path, **options: Any) -> None:
         """Write an export to a file; it gets its name only when it is whole."""
@@ -87,8 +85,16 @@ class GatewayClient:
                     for block in answer.iter_bytes(_BLOCK_BYTES):
                         file.write(block)
             temporary.replace(path)
+        except httpx.HTTPError as error:
+            raise CommandFailed(_NO_ANSWER) from error
         finally:
             temporary.unlink(missing_ok=True)
+
+    def _send(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        try:
+            return _checked(self._http.request(method, path, **options))
+        except httpx.HTTPError as error:
+            raise CommandFailed(_NO_ANSWER) from error
 
 
 def _checked(answer: httpx.Response) -> dict[str, Any]:

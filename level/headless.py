@@ -68,7 +68,9 @@ def run(options: RunOptions, console: Console) -> None:
             data_dir = Path(tempfile.mkdtemp(prefix="level-run-"))
             cleanup.callback(shutil.rmtree, data_dir, ignore_errors=True)
         with console.status("Starting …"):
-            stack = cleanup.enter_context(LocalStack(data_dir, environment=_environment(options)))
+            stack = cleanup.enter_context(
+                LocalStack(data_dir, environment=_environment(options, data_dir))
+            )
         client = GatewayClient(cleanup.enter_context(stack.client(timeout=REQUEST_SECONDS)))
         _run_on(client, options, console)
 
@@ -132,7 +134,15 @@ def _check_output(out: Path) -> None:
         raise CommandFailed(f"{parent} cannot be written to; choose another folder with --out.")
 
 
-def _environment(options: RunOptions) -> dict[str, str]:
-    """Return settings for a private stack: a file of one's own has no upload limits."""
+def _environment(options: RunOptions, data_dir: Path) -> dict[str, str]:
+    """Return settings for a private stack.
+
+    Its database is its own, whatever is set for others: a shared one would hand its jobs to workers
+    that have not its files. The file's own size is never too large.
+    """
     size = max(options.max_upload_size, options.file.stat().st_size + UPLOAD_SLACK_BYTES)
-    return {"LEVEL_UPLOAD_RATE": "0", "MAX_UPLOAD_SIZE": str(size)}
+    return {
+        "LEVEL_DATABASE_URL": f"sqlite:///{data_dir.resolve()}/level.sqlite",
+        "LEVEL_UPLOAD_RATE": "0",
+        "MAX_UPLOAD_SIZE": str(size),
+    }

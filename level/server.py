@@ -2,19 +2,23 @@
 
 import signal
 import threading
+import time
 import webbrowser
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import httpx
 from rich.console import Console
 
 from level.client import GatewayClient
 from level.errors import CommandFailed
 from level.processes import Child
 from level.sample import SAMPLE_NAME, write_sample
-from level.stack import LocalStack
+from level.stack import SERVICES, LocalStack
+from level_rpc.address import is_loopback
 
 PARTS_SECONDS = 60.0
 
@@ -74,14 +78,19 @@ def serve(options: ServeOptions, console: Console) -> None:
 def _wait_for_parts(stack: LocalStack, stop: threading.Event) -> dict[str, Any]:
     """Return the health once every part is ready, or has said why it will not be."""
     health: dict[str, Any] = {}
-    waited = 0.0
-    while waited < PARTS_SECONDS and not stop.is_set():
-        health = stack.health()
-        if health["status"] == "healthy":
-            break
+    deadline = time.monotonic() + PARTS_SECONDS
+    while time.monotonic() < deadline and not stop.is_set():
+        with suppress(httpx.HTTPError):  # a gateway that is just being started again
+            health = stack.health()
+            if not any(_may_still_come(*part) for part in health["parts"].items()):
+                break
         stop.wait(0.2)
-        waited += 0.2
     return health
+
+
+def _may_still_come(name: str, part: dict[str, Any]) -> bool:
+    has_refused = name in SERVICES and not part["details"].get("loading", False)
+    return not part["ready"] and not has_refused
 
 
 def _tell_parts(health: dict[str, Any], console: Console) -> None:
@@ -116,8 +125,7 @@ def _load_sample(stack: LocalStack) -> str:
 
 def check_bind(host: str, allow_remote: bool) -> None:
     """Raise CommandFailed unless the gateway may listen on `host`."""
-    loopback = host in ("localhost", "::1") or host.startswith("127.")
-    if not loopback and not allow_remote:
+    if not (allow_remote or is_loopback(host)):
         raise CommandFailed(
             f"Level has no login, so it does not listen on {host}: anyone who reaches it could read"
             " and delete every dataset. Set LEVEL_ALLOW_REMOTE=1 if something in front guards it."

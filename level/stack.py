@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import socket
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -187,7 +188,7 @@ def _check_extras() -> None:
         extras = ",".join(missing)
         raise CommandFailed(
             f"This needs parts of Level that are not installed: {extras}."
-            f" Install them with: pip install 'level[{extras}]'"
+            f" In Level's own folder: {sys.executable} -m pip install -e '.[{extras}]'"
         )
 
 

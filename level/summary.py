@@ -13,7 +13,7 @@ SHOWN_HILLS = 40
 def print_summary(terrain: dict[str, Any], status: dict[str, Any], console: Console) -> None:
     """Print the clusters, largest first, and the figures of the whole dataset."""
     metrics = terrain["metrics"]
-    rows = metrics["row_count"]
+    rows = metrics["original"]["row_count"]
     console.print(_hills_table(terrain["hills"], rows))
     hidden = len(terrain["hills"]) - SHOWN_HILLS
     if hidden > 0:
@@ -37,7 +37,7 @@ def _figures_table(metrics: dict[str, Any], status: dict[str, Any]) -> Table:
     table = Table(title="Dataset", title_justify="left", show_header=False)
     table.add_column()
     table.add_column(justify="right")
-    rows, noise = metrics["row_count"], metrics["noise_count"]
+    rows, noise = metrics["original"]["row_count"], metrics["noise_count"]
     figures = {
         "rows": f"{rows:,}",
         "clusters": f"{metrics['cluster_count']:,}",
@@ -46,6 +46,7 @@ def _figures_table(metrics: dict[str, Any], status: dict[str, Any]) -> Table:
         "flatness (1 = level)": f"{metrics['flatness']:.3f}",
         "effective clusters": f"{metrics['effective_clusters']:.1f}",
         "effective sample size": f"{metrics['effective_sample_size']:,.0f} rows",
+        "max repeat": f"{metrics['max_repeat']:.2f}",
     }
     if algorithm := (status.get("clustering") or {}).get("algorithm"):
         figures["algorithm"] = algorithm

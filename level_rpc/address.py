@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import socket
 import stat
@@ -41,6 +42,14 @@ def bind(server: grpc.aio.Server, address: str) -> str:
             "stop that process or choose another address"
         ) from error
     return address if path is not None else f"{address.rpartition(':')[0]}:{port}"
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine can reach a server that listens on ``host``."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def release(address: str) -> None:

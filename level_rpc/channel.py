@@ -9,6 +9,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from level_rpc.client_interceptors import client_interceptors
+from level_rpc.gate import LOADING
 from level_rpc.health import HealthReport
 from level_rpc.metadata import NOT_SERVING_REASON_KEY, decode_text, read
 from level_rpc.status import from_rpc_error
@@ -90,7 +91,8 @@ async def check_health(
         response = await call
         trailing = await call.trailing_metadata()
     except grpc.aio.AioRpcError as error:
-        return HealthReport(False, from_rpc_error(error).message)
+        return HealthReport(False, from_rpc_error(error).message, is_loading=True)
     if response.status == health_pb2.HealthCheckResponse.SERVING:
         return HealthReport(True)
-    return HealthReport(False, decode_text(read(trailing, NOT_SERVING_REASON_KEY) or "not serving"))
+    reason = decode_text(read(trailing, NOT_SERVING_REASON_KEY) or "not serving")
+    return HealthReport(False, reason, is_loading=reason == LOADING.message)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from grpc_health.v1 import health, health_pb2
@@ -21,10 +21,13 @@ class HealthReport:
         Whether the service takes calls.
     reason
         Why it does not, and what to do about it; empty while it serves.
+    is_loading
+        It may serve soon by itself: it is loading, or is not there yet.
     """
 
     serving: bool
     reason: str = ""
+    is_loading: bool = field(default=False, compare=False)
 
 
 class ReasonedHealth(health.aio.HealthServicer):  # type: ignore[misc]

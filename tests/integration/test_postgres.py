@@ -75,7 +75,7 @@ def cluster():
     if programs is None:
         pytest.skip("PostgreSQL's programs initdb and pg_ctl are not installed")
     if find_spec("psycopg") is None:
-        pytest.skip("psycopg is not installed: pip install 'level[postgres]'")
+        pytest.skip("psycopg is not installed: install the extra postgres")
     folder = Path(tempfile.mkdtemp(prefix="level-pg-"))
     if os.geteuid() == 0:
         if shutil.which("setpriv") is None:

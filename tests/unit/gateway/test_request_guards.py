@@ -1,7 +1,7 @@
 import pytest
 
-from gateway.__main__ import is_loopback
 from gateway.own_site import is_local_name
+from level_rpc.address import is_loopback
 
 
 @pytest.mark.parametrize(

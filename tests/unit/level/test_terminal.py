@@ -6,9 +6,10 @@ import httpx
 import pytest
 from rich.console import Console
 
+from gateway.dataset import STAGE_SPANS, Stage
 from level.client import GatewayClient
 from level.errors import CommandFailed
-from level.progress import show_progress
+from level.progress import STAGES, show_progress
 from level.summary import one_line, print_summary
 
 METRICS = {
@@ -17,8 +18,10 @@ METRICS = {
     "cluster_count": 2,
     "effective_clusters": 1.75,
     "effective_sample_size": 90.0,
-    "row_count": 100,
+    "max_repeat": 1.25,
+    "row_count": 40,  # with a weight above 0
     "noise_count": 10,
+    "original": {"row_count": 100},
 }
 
 
@@ -48,6 +51,14 @@ def test_progress_names_every_stage_and_returns_the_last_status(console):
     text = console.file.getvalue()
     for words in ("Embedding rows", "Finding clusters", "Naming clusters", "Building terrain"):
         assert words in text
+
+
+def test_bars_are_on_the_scale_of_the_gateway():
+    spans = {str(stage): span for stage, span in STAGE_SPANS.items() if stage != Stage.QUEUED}
+    shown = {stage: (start, end) for stage, (_, start, end) in STAGES.items()}
+    # The last stage ends at 99: 100 is a completed dataset.
+    assert {**spans, "building_terrain": (90, 100)} == shown
+    assert spans["building_terrain"] == (90, 99)
 
 
 def test_progress_of_a_dataset_that_fails_returns_the_failure(console):
@@ -112,3 +123,24 @@ def test_refused_export_leaves_no_file(tmp_path):
     with pytest.raises(CommandFailed, match="too many rows"):
         client.export("x", tmp_path / "out.csv", format="resampled")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_gateway_that_is_away_is_told_of_and_no_traceback(tmp_path):
+    def away(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused", request=request)
+
+    http = httpx.Client(transport=httpx.MockTransport(away), base_url="http://level")
+    client = GatewayClient(http)
+    upload = tmp_path / "messages.csv"
+    upload.write_text("text\n")
+    calls = [
+        lambda: client.upload(upload, {}),
+        lambda: client.datasets(),
+        lambda: client.terrain("x"),
+        lambda: client.adjust("x", {"0": 1.0}),
+        lambda: client.export("x", tmp_path / "out.csv"),
+    ]
+    for call in calls:
+        with pytest.raises(CommandFailed, match="does not answer"):
+            call()
+    assert [path.name for path in tmp_path.iterdir()] == ["messages.csv"]
