@@ -13,14 +13,20 @@ from level_rpc.server import serve
 def main() -> None:
     """Serve until asked to stop."""
     settings = Settings()
+
+    def build_servicer() -> AnalyzerServicer:
+        model = open_language_model(settings)
+        return AnalyzerServicer(model, settings.naming_limits(), settings.analyzer_idle_seconds)
+
     asyncio.run(
         serve(
             SERVICE,
-            lambda: AnalyzerServicer(open_language_model(settings), settings.naming_limits()),
+            build_servicer,
             settings.analyzer_bind,
             log_name="analyzer",
             grace_seconds=settings.analyzer_grace_seconds,
             reflection=settings.analyzer_reflection,
+            log_level=settings.log_level,
         )
     )
 

@@ -19,6 +19,7 @@ from analyzer_svc.language_model import LanguageModel
 from analyzer_svc.limits import DEFAULT_LIMITS, NamingLimits
 from level_rpc.errors import ConfigNotFirst
 from level_rpc.server import Service
+from level_rpc.streams import IDLE_SECONDS, received
 from levelapi.analyzer.v1 import analyzer_service_pb2 as messages
 from levelapi.analyzer.v1 import analyzer_service_pb2_grpc as stubs
 
@@ -51,11 +52,19 @@ class AnalyzerServicer(stubs.AnalyzerServiceServicer):
         Asked for names; None for keyword names only.
     limits : NamingLimits
         Bounds of the calls to the model; ``concurrency`` holds over all callers together.
+    idle_seconds : float
+        How long a client may be silent while it sends.
     """
 
-    def __init__(self, model: LanguageModel | None, limits: NamingLimits = DEFAULT_LIMITS) -> None:
+    def __init__(
+        self,
+        model: LanguageModel | None,
+        limits: NamingLimits = DEFAULT_LIMITS,
+        idle_seconds: float = IDLE_SECONDS,
+    ) -> None:
         self._model = model
         self._limits = limits
+        self._idle_seconds = idle_seconds
         self._slots = asyncio.Semaphore(limits.concurrency)
 
     async def AnalyzeClusters(
@@ -64,7 +73,7 @@ class AnalyzerServicer(stubs.AnalyzerServiceServicer):
         context: grpc.aio.ServicerContext[Any, Any],
     ) -> AsyncIterator[messages.AnalyzeClustersResponse]:
         """Yield a keyword outcome for each cluster, then the language model's as they are ready."""
-        config, clusters = await _receive(requests)
+        config, clusters = await _receive(received(requests, self._idle_seconds))
         model = None if config.keywords_only else self._model
         dataset = Dataset(config.dataset_description, config.language_code)
         tally: Counter[str] = Counter()
@@ -91,9 +100,9 @@ async def _receive(
     clusters: dict[int, ClusterTexts] = {}
     term_count = 0
     async for request in requests:
-        received = request.WhichOneof("payload") or "nothing"
-        if received != ("config" if config is None else "cluster"):
-            raise ConfigNotFirst("a stream is one config, then clusters", received=received)
+        payload = request.WhichOneof("payload") or "nothing"
+        if payload != ("config" if config is None else "cluster"):
+            raise ConfigNotFirst("a stream is one config, then clusters", received=payload)
         if config is None:
             config = _checked_config(request.config)
             continue

@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from analyzer_svc.limits import NamingLimits
+from level_rpc.streams import IDLE_SECONDS
 
 
 class Settings(BaseSettings):
@@ -25,6 +26,12 @@ class Settings(BaseSettings):
 
     analyzer_bind: str = "127.0.0.1:50053"
     """Where to listen: ``host:port``, or ``unix:/path``."""
+
+    analyzer_idle_seconds: float = Field(default=IDLE_SECONDS, gt=0)
+    """How long a client may be silent while it sends."""
+
+    log_level: str = "INFO"
+    """Name of the least level that is logged."""
 
     analyzer_reflection: bool = False
     """Whether clients may ask for the service's description."""

@@ -28,6 +28,7 @@ def main() -> None:
             log_name="cluster",
             grace_seconds=settings.grace_seconds,
             reflection=settings.reflection,
+            log_level=settings.log_level,
         )
     )
 

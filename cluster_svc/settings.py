@@ -7,6 +7,8 @@ import os
 from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from level_rpc.streams import IDLE_SECONDS
+
 
 def count_cores() -> int:
     """Return the number of cores that this process may use."""
@@ -46,8 +48,11 @@ class Settings(BaseSettings):
     max_array_bytes: int = Field(default=2**33, ge=2**20)
     """The largest array of a request; two million vectors of 1,024 fit."""
 
-    idle_seconds: float = Field(default=60.0, gt=0)
+    idle_seconds: float = Field(default=IDLE_SECONDS, gt=0)
     """How long a client may be silent while it sends."""
+
+    log_level: str = Field(default="INFO", validation_alias="LEVEL_LOG_LEVEL")
+    """Name of the least level that is logged."""
 
     reflection: bool = False
     """Whether clients may ask for the service's description."""

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from cluster_svc.graph import NeighborGraph
-from level_rpc.errors import ConfigNotFirst, FieldInvalid, StreamIdle
+from level_rpc.errors import ConfigNotFirst, FieldInvalid
+from level_rpc.streams import IDLE_SECONDS, received
 from level_rpc.tensors import ArrayAssembler
 
 MAX_ROW_COUNT = 2**31 - 1
@@ -34,7 +35,7 @@ class Limits:
     """
 
     max_array_bytes: int = 2**33
-    idle_seconds: float = 60.0
+    idle_seconds: float = IDLE_SECONDS
     default_eps: float = 0.5
 
 
@@ -51,7 +52,7 @@ class Upload:
     """
 
     def __init__(self, requests: AsyncIterator[Any], limits: Limits) -> None:
-        self._requests = requests
+        self._requests = received(requests, limits.idle_seconds)
         self._limits = limits
         self._arrays: dict[str, ArrayAssembler] = {}
         self._announced_rows = 0
@@ -63,12 +64,14 @@ class Upload:
         ------
         ConfigNotFirst
             It carries something else, or nothing came.
+        StreamIdle
+            The client was silent for too long.
         """
-        request = await self._next()
-        received = "nothing" if request is None else request.WhichOneof("payload") or "nothing"
-        if request is None or received != "config":
+        request = await anext(self._requests, None)
+        payload = "nothing" if request is None else request.WhichOneof("payload") or "nothing"
+        if request is None or payload != "config":
             raise ConfigNotFirst(
-                f"the first message must carry config; it carried {received}", received=received
+                f"the first message must carry config; it carried {payload}", received=payload
             )
         return request.config
 
@@ -110,7 +113,7 @@ class Upload:
             A block is not the one that is due, or damaged; see `ArrayAssembler.add`.
         """
         told = 0.0
-        while (request := await self._next()) is not None:
+        async for request in self._requests:
             name, block = _open(request)
             if name not in self._arrays:
                 raise _unexpected(name)
@@ -121,20 +124,8 @@ class Upload:
                 yield fraction
 
     def _fraction(self) -> float:
-        received = sum(array.received_row_count for array in self._arrays.values())
-        return received / self._announced_rows
-
-    async def _next(self) -> Any:
-        """Return the next message, None at the end."""
-        seconds = self._limits.idle_seconds
-        try:
-            async with asyncio.timeout(seconds):
-                return await anext(self._requests, None)
-        except TimeoutError as error:
-            raise StreamIdle(
-                f"no message came for {seconds:g} seconds; send the stream again",
-                idle_seconds=f"{seconds:g}",
-            ) from error
+        row_count = sum(array.received_row_count for array in self._arrays.values())
+        return row_count / self._announced_rows
 
 
 def check_range(field: str, value: int, low: int, high: int) -> None:

@@ -22,7 +22,7 @@ def main() -> None:
             cache_dir=settings.cache_dir,
             minilm_dir=settings.minilm_dir,
         )
-        return EmbedderServicer(model)
+        return EmbedderServicer(model, settings.idle_seconds)
 
     asyncio.run(
         serve(
@@ -32,6 +32,7 @@ def main() -> None:
             log_name="embedder",
             grace_seconds=settings.grace_seconds,
             reflection=settings.reflection,
+            log_level=settings.log_level,
         )
     )
 

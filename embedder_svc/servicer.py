@@ -20,6 +20,7 @@ from embedder_svc.model import EmbeddingModel
 from embedder_svc.windows import TextWindow
 from level_rpc.errors import ConfigNotFirst, FieldInvalid, TensorRowsMismatch
 from level_rpc.server import Service
+from level_rpc.streams import IDLE_SECONDS, received
 from level_rpc.tensors import MAX_BLOCK_BYTES, checksum, split_array
 from levelapi.embedder.v1 import embedder_service_pb2 as messages
 from levelapi.embedder.v1 import embedder_service_pb2_grpc
@@ -41,10 +42,13 @@ class EmbedderServicer(embedder_service_pb2_grpc.EmbedderServiceServicer):
     ----------
     model
         From `load_model`; used by one thread, which calls take turns on, a window each.
+    idle_seconds
+        How long a client may be silent while it sends.
     """
 
-    def __init__(self, model: EmbeddingModel) -> None:
+    def __init__(self, model: EmbeddingModel, idle_seconds: float = IDLE_SECONDS) -> None:
         self._model = model
+        self._idle_seconds = idle_seconds
         self._limit = BatchLimit(model.info.safe_batch_size)
         self._device_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="embed")
 
@@ -58,13 +62,14 @@ class EmbedderServicer(embedder_service_pb2_grpc.EmbedderServiceServicer):
         self, request_iterator: AsyncIterator[messages.EmbedRequest], context: _Context
     ) -> AsyncIterator[messages.EmbedResponse]:
         """Yield the model, then the vectors of the texts in row order."""
-        config = await _read_config(request_iterator)
+        requests = received(request_iterator, self._idle_seconds)
+        config = await _read_config(requests)
         _check_config(config, self._model)
         yield messages.EmbedResponse(model=self._model_message())
         with _set_on_exit() as cancelled:
             embedder = self._call_embedder(config, cancelled)
             empty = TextWindow(0, self._model.info.max_token_count)
-            async for window in _windows(request_iterator, config.row_count, empty):
+            async for window in _windows(requests, config.row_count, empty):
                 embedding = await asyncio.get_running_loop().run_in_executor(
                     self._device_thread, embedder.embed, window.texts, window.first_row_index
                 )
@@ -115,9 +120,9 @@ def _set_on_exit() -> Iterator[threading.Event]:
 async def _read_config(requests: AsyncIterator[messages.EmbedRequest]) -> messages.EmbedConfig:
     first = await anext(requests, messages.EmbedRequest())
     if not first.HasField("config"):
-        received = first.WhichOneof("payload") or "nothing"
+        payload = first.WhichOneof("payload") or "nothing"
         raise ConfigNotFirst(
-            f"the first message must carry config; it carried {received}", received=received
+            f"the first message must carry config; it carried {payload}", received=payload
         )
     return first.config
 
@@ -164,7 +169,7 @@ async def _text_blocks(
     requests: AsyncIterator[messages.EmbedRequest], row_count: int
 ) -> AsyncIterator[messages.TextBlock]:
     """Yield the blocks, checked to be the announced rows without gap or overlap."""
-    received = 0
+    row = 0
     async for request in requests:
         if not request.HasField("texts"):
             field = request.WhichOneof("payload") or "nothing"
@@ -173,16 +178,16 @@ async def _text_blocks(
                 received=field,
             )
         block = request.texts
-        if block.first_row_index != received:
+        if block.first_row_index != row:
             raise _rows_mismatch(
-                f"row {received} is next, row {block.first_row_index} came", row_count, received
+                f"row {row} is next, row {block.first_row_index} came", row_count, row
             )
-        received += len(block.texts)
-        if received > row_count:
-            raise _rows_mismatch("more came", row_count, received)
+        row += len(block.texts)
+        if row > row_count:
+            raise _rows_mismatch("more came", row_count, row)
         yield block
-    if received != row_count:
-        raise _rows_mismatch(f"the stream ended after {received}", row_count, received)
+    if row != row_count:
+        raise _rows_mismatch(f"the stream ended after {row}", row_count, row)
 
 
 def _rows_mismatch(what: str, row_count: int, received: int) -> TensorRowsMismatch:

@@ -8,6 +8,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from embedder_svc.model import AUTO, DEFAULT_CACHE_DIR, Backend
+from level_rpc.streams import IDLE_SECONDS
 
 
 class Settings(BaseSettings):
@@ -39,6 +40,12 @@ class Settings(BaseSettings):
 
     cache_dir: Path = Field(default=DEFAULT_CACHE_DIR, validation_alias="LEVEL_CACHE_DIR")
     """Where graphs built from a model's weights are kept."""
+
+    idle_seconds: float = Field(default=IDLE_SECONDS, gt=0)
+    """How long a client may be silent while it sends."""
+
+    log_level: str = Field(default="INFO", validation_alias="LEVEL_LOG_LEVEL")
+    """Name of the least level that is logged."""
 
     reflection: bool = False
     """Whether clients may ask for the service's description."""

@@ -232,6 +232,6 @@ class ServiceLoading(Unavailable):
 
 
 class StreamIdle(DeadlineExceeded):
-    """A response stream stayed silent for longer than its idle limit."""
+    """A stream stayed silent for longer than its idle limit."""
 
     reason = "STREAM_IDLE"

@@ -14,6 +14,9 @@ from level_rpc.status import from_rpc_error
 
 Request = TypeVar("Request")
 
+IDLE_SECONDS = 60.0
+"""How long a client may be silent while it sends, where nothing else is set."""
+
 _END = object()
 
 
@@ -77,6 +80,38 @@ async def exchange(
             raise
 
 
+async def received(
+    requests: AsyncIterable[Request], seconds: float
+) -> AsyncGenerator[Request, None]:
+    """Yield the requests of a call's client, for as long as they keep coming.
+
+    Only waiting for the next request counts: while one is worked on, the client may be held up by
+    back-pressure, which is no silence of its own.
+
+    Parameters
+    ----------
+    requests
+        What gRPC passes to a servicer's method that takes a stream.
+    seconds
+        How long to wait for each request, and for the end.
+
+    Raises
+    ------
+    StreamIdle
+        No request came for ``seconds``.
+    """
+    limit = _IdleLimit(seconds)
+    source = aiter(requests)
+    try:
+        while (request := await limit.next(source)) is not _END:
+            yield request
+    except TimeoutError as error:
+        raise StreamIdle(
+            f"no message came for {seconds:g} seconds; send the stream again",
+            idle_seconds=f"{seconds:g}",
+        ) from error
+
+
 class _IdleLimit:
     """A timeout that is put off by whatever shows that the other side is alive."""
 
@@ -88,11 +123,11 @@ class _IdleLimit:
         if self._timeout is not None and not self._timeout.expired():
             self._timeout.reschedule(asyncio.get_running_loop().time() + self.seconds)
 
-    async def next(self, responses: AsyncIterator[Any]) -> Any:
-        """Return the next response or ``_END``; raise TimeoutError at the limit."""
+    async def next(self, messages: AsyncIterator[Any]) -> Any:
+        """Return the next message or ``_END``; raise TimeoutError at the limit."""
         async with asyncio.timeout(self.seconds) as self._timeout:
             try:
-                return await anext(responses, _END)
+                return await anext(messages, _END)
             finally:
                 self._timeout = None
 

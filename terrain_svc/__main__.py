@@ -20,6 +20,7 @@ def main() -> None:
             log_name="terrain",
             grace_seconds=settings.grace_seconds,
             reflection=settings.reflection,
+            log_level=settings.log_level,
         )
     )
 

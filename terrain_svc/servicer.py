@@ -15,7 +15,7 @@ from level_rpc.server import Service
 from level_rpc.tensors import split_array
 from levelapi.terrain.v1 import terrain_service_pb2 as messages
 from levelapi.terrain.v1 import terrain_service_pb2_grpc
-from levelling import Groups, Hills, InvalidGroup, measure
+from levelling import Groups, Hills, measure
 from terrain_svc.height_field import Terrain, build_terrain
 
 SERVICE = Service(
@@ -91,6 +91,4 @@ def _measure(request: messages.MeasureRequest) -> messages.MeasureResponse:
         row_weights=np.array([group.weight for group in request.groups], dtype=np.float64),
         row_counts=np.array([group.row_count for group in request.groups], dtype=np.int64),
     )
-    if np.unique(groups.cluster_ids).size != groups.cluster_ids.size:
-        raise InvalidGroup("each cluster, and noise, may be named once", field="cluster_id")
     return messages.MeasureResponse(**asdict(measure(groups)))

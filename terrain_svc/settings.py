@@ -20,6 +20,9 @@ class Settings(BaseSettings):
     bind: str = "127.0.0.1:50054"
     """Where to listen: ``host:port``, or ``unix:/path``."""
 
+    log_level: str = Field(default="INFO", validation_alias="LEVEL_LOG_LEVEL")
+    """Name of the least level that is logged."""
+
     reflection: bool = False
     """Whether clients may ask for the service's description."""
 

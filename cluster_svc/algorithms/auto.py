@@ -45,8 +45,8 @@ def find(problem: Problem, parameters: Parameters) -> Partition:
 def describe_fault(sizes: IntArray, row_count: int, eps: float) -> str | None:
     """Return what is wrong with DBSCAN's clusters at its best eps, None when nothing is.
 
-    Wrong is: fewer than two clusters, over 10 % of the rows noise, or over half of the clustered
-    rows in one cluster.
+    Wrong is: fewer than two clusters, over ``MOST_NOISE`` of the rows noise, or over
+    ``LARGEST_SHARE`` of the clustered rows in one cluster.
 
     Parameters
     ----------
@@ -72,9 +72,10 @@ def describe_fault(sizes: IntArray, row_count: int, eps: float) -> str | None:
 AUTO = Algorithm(
     name="auto",
     description=(
-        "Tries DBSCAN at all eps at once; where even the best one leaves over 20 % of the rows as"
-        " noise, finds fewer than two clusters or puts over half of the rows into one, takes"
-        " communities of the neighbour graph. The answer says which was used and why."
+        f"Tries DBSCAN at all eps at once; where even the best one leaves over {MOST_NOISE:.0%} of"
+        " the rows as noise, finds fewer than two clusters or puts over"
+        f" {LARGEST_SHARE:.0%} of the clustered rows into one, takes communities of the neighbour"
+        " graph. The answer says which was used and why."
     ),
     parameters=(MIN_SAMPLES, RESOLUTION, MIN_CLUSTER_SIZE, NOISE_THRESHOLD),
     find=find,

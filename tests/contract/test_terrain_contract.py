@@ -157,14 +157,18 @@ def test_weights_have_their_cost(client):
     assert answer.design_effect == pytest.approx(100 / answer.effective_sample_size)
 
 
+def test_the_groups_of_a_cluster_are_summed(client):
+    parts = client.measure((0, 10, 1.0), (1, 30, 1.0), (0, 20, 1.0), (-1, 5, 1.0), (-1, 5, 1.0))
+    assert parts == client.measure((0, 30, 1.0), (1, 30, 1.0), (-1, 10, 1.0))
+    assert (parts.cluster_count, parts.flatness, parts.noise_count) == (2, 1, 10)
+
+
 @pytest.mark.parametrize(
     "groups",
     [
         [(0, 10, math.nan)],
         [(0, 10, -1.0)],
         [(0, -1, 1.0)],
-        [(0, 10, 1.0), (0, 20, 1.0)],
-        [(-1, 10, 1.0), (-1, 20, 1.0)],
     ],
 )
 def test_a_group_that_is_none_is_refused(client, groups):

@@ -14,7 +14,9 @@ import structlog
 from analyzer_svc.gemini import GeminiModel
 from analyzer_svc.limits import NamingLimits
 from analyzer_svc.servicer import SERVICE, AnalyzerServicer
+from level_rpc.errors import StreamIdle
 from level_rpc.logs import configure_logging
+from level_rpc.status import level_errors
 from level_rpc.testing import running_server
 from levelapi.analyzer.v1 import analyzer_service_pb2 as messages
 from levelapi.analyzer.v1.analyzer_service_pb2_grpc import AnalyzerServiceStub
@@ -161,6 +163,16 @@ async def test_a_stream_is_one_config_then_clusters(keyword_channel):
     config = messages.AnalyzeClustersRequest(config=messages.AnalyzeClustersConfig())
     for sent in ([], [one], [config, config], [messages.AnalyzeClustersRequest()]):
         assert "one config" in await refused(keyword_channel, sent)
+
+
+@pytest.mark.parametrize("sent_count", [0, 1, 2])
+async def test_a_silent_client_is_given_up(sent_count):
+    async with running_server(SERVICE, AnalyzerServicer(None, idle_seconds=0.3)) as channel:
+        call = AnalyzerServiceStub(channel).AnalyzeClusters()
+        for request in list(requests([cluster(0), cluster(1)]))[:sent_count]:
+            await call.write(request)
+        with pytest.raises(StreamIdle), level_errors():
+            await call.read()
 
 
 # With a language model that answers

@@ -281,6 +281,35 @@ async def test_a_device_that_is_too_small_is_a_clear_error(tiny):
     assert metadata["batch_size"] == "8"
 
 
+@pytest.mark.parametrize("sent", [[], [config(9)], [config(9), block(["card"])]])
+async def test_a_silent_client_is_given_up(tiny, sent):
+    async with running_server(SERVICE, EmbedderServicer(tiny, idle_seconds=0.3)) as channel:
+        call = EmbedderServiceStub(channel).Embed()
+        for request in sent:
+            await call.write(request)
+
+        async def read_all():
+            return [response async for response in call]
+
+        code, reason, metadata = await refusal_of(read_all())
+    assert (code, reason) == ("DEADLINE_EXCEEDED", "STREAM_IDLE")
+    assert metadata["idle_seconds"] == "0.3"
+
+
+async def test_a_client_that_waits_for_the_device_is_not_silent(tiny):
+    model = GatedModel(tiny)
+    async with running_server(SERVICE, EmbedderServicer(model, idle_seconds=0.5)) as channel:
+        model.gate.clear()
+        texts = [f"card {row}" for row in range(5000)]
+        stub = EmbedderServiceStub(channel)
+        call = asyncio.create_task(embed(stub, requests_for(texts), len(texts)))
+        await asyncio.to_thread(model.started.wait, 30)
+        await asyncio.sleep(1)
+        model.gate.set()
+        _, vectors, _ = await call
+    assert len(vectors) == len(texts)
+
+
 async def test_a_cancelled_call_stops_within_one_batch(tiny):
     model = GatedModel(tiny)
     async with running_server(SERVICE, EmbedderServicer(model)) as channel:

@@ -34,7 +34,7 @@ from level_rpc.gate import LOADING
 from level_rpc.health import HealthReport
 from level_rpc.server import ServiceHost
 from level_rpc.status import level_errors
-from level_rpc.streams import exchange, idle_limited
+from level_rpc.streams import exchange, idle_limited, received
 from level_rpc.testing import running_server, starting_server
 from levelapi.tensor.v1.tensor_pb2 import Tensor, TensorBlock
 from tests.unit.level_rpc.echo_service import NAME, SERVICE, EchoServicer, EchoStub, blocks
@@ -443,6 +443,37 @@ async def test_exchange_takes_no_more_requests_than_the_wire_has_room_for():
             async for _ in exchange(EchoStub(channel).Echo, endless(), 0.5):
                 pass
     assert taken < 50
+
+
+class LimitedServicer(EchoServicer):
+    """Takes requests with an idle limit, and its time over each."""
+
+    def __init__(self, idle_seconds, work_seconds=0.0):
+        super().__init__()
+        self._idle_seconds = idle_seconds
+        self._work_seconds = work_seconds
+
+    async def Echo(self, requests, context):
+        async for request in received(requests, self._idle_seconds):
+            await asyncio.sleep(self._work_seconds)
+            yield request
+
+
+@pytest.mark.parametrize("sent_count", [0, 2])
+async def test_a_client_that_sends_no_more_is_given_up_at_the_idle_limit(sent_count):
+    async with running_server(SERVICE, LimitedServicer(0.3)) as channel:
+        call = EchoStub(channel).Echo()
+        for _ in range(sent_count):
+            await call.write(BLOCK)
+            assert await call.read() == BLOCK
+        with pytest.raises(StreamIdle) as caught, level_errors():
+            await call.read()
+    assert caught.value.metadata == {"idle_seconds": "0.3"}
+
+
+async def test_work_on_a_request_is_no_silence_of_the_client():
+    async with running_server(SERVICE, LimitedServicer(0.5, work_seconds=0.8)) as channel:
+        assert len(await call_echo(EchoStub(channel))) == 3
 
 
 async def test_a_port_that_is_taken_is_a_clear_error():

@@ -112,6 +112,19 @@ async def test_measure_answers_every_figure(terrain):
     assert balance.max_repeat == pytest.approx(8 / 6)
 
 
+async def test_the_groups_of_a_cluster_are_summed(terrain):
+    groups = [
+        messages.Group(cluster_id=0, row_count=1, weight=2),
+        messages.Group(cluster_id=1, row_count=3, weight=1),
+        messages.Group(cluster_id=0, row_count=2, weight=0.5),
+        messages.Group(cluster_id=-1, row_count=1, weight=1),
+        messages.Group(cluster_id=-1, row_count=1, weight=0),
+    ]
+    balance = await terrain.Measure(messages.MeasureRequest(groups=groups))
+    assert (balance.cluster_count, balance.gini) == (2, pytest.approx(0))
+    assert (balance.row_count, balance.noise_count) == (7, 2)
+
+
 async def test_measure_of_nothing_is_level(terrain):
     balance = await terrain.Measure(messages.MeasureRequest())
     assert (balance.gini, balance.flatness, balance.design_effect) == (0, 1, 1)
@@ -123,7 +136,6 @@ async def test_measure_of_nothing_is_level(terrain):
         [messages.Group(cluster_id=-2, row_count=1, weight=1)],
         [messages.Group(cluster_id=1, row_count=-1, weight=1)],
         [messages.Group(cluster_id=1, row_count=1, weight=nan)],
-        [messages.Group(cluster_id=1, row_count=1, weight=1)] * 2,
     ],
 )
 async def test_groups_that_are_none_are_refused_with_their_reason(terrain, groups):
