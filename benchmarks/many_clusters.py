@@ -47,7 +47,7 @@ def _accept(store: DatasetStore, artifacts: ArtifactStore, row_count: int) -> st
     names = {"source": SOURCE_FILE, "rows": ROWS_FILE, "records": RECORDS_FILE}
     files = [artifacts.describe(dataset_id, *item) for item in names.items()]
     facts = table_facts(info)
-    store.create(dataset_id, "messages.csv", facts, PipelineParameters(), (), files)
+    store.create(dataset_id, "messages.csv", facts, PipelineParameters(), (), files, request_id="")
     return dataset_id
 
 
@@ -81,7 +81,8 @@ def _complete(
     files.append(artifacts.save_json(dataset_id, "terrain", terrain))
     counts = {"cluster_count": cluster_count, "noise_count": noise_count}
     store.note(dataset_id, counts=counts, timings={"embedding": 1.0})
-    store.complete(dataset_id, files)
+    store.put_artifacts(dataset_id, *files)
+    store.complete(dataset_id)
 
 
 def _labels(chance: np.random.Generator, row_count: int, cluster_count: int) -> NDArray[np.int32]:

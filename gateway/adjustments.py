@@ -58,7 +58,7 @@ def check_adjustments(
     adjustments : mapping of str to any
         As `parse_adjustments` returns them.
     cluster_ids : mapping of str to int
-        The ids that exist, by how they are written; -1 among them when there is noise.
+        The ids that exist, by how they are written; -1, noise, among them.
 
     Raises
     ------

@@ -1,7 +1,8 @@
 """The files of datasets, written so that a named file is always whole.
 
 Each file is written under a temporary name, synced, and renamed; its folder is synced; only then is
-it named in the database, with its checksum. Nothing is ever unpickled.
+it named in the database, with its checksum. A process that opens a file for the first time checks
+that, which takes as long as reading it: open files off the event loop. Nothing is ever unpickled.
 """
 
 import errno
@@ -11,6 +12,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import UUID, uuid4
@@ -23,6 +25,7 @@ from gateway.errors import ArtifactDamaged, StoreUnavailable
 
 _CHUNK = 1 << 20
 _PART = ".part"
+_REMEMBERED_FILES = 16_384  # of more than that, a file may be checked again
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -40,6 +43,8 @@ class ArtifactStore:
         self._incoming = data_dir / "incoming"
         for folder in (self._datasets, self._incoming):
             folder.mkdir(parents=True, exist_ok=True)
+        # What it raises is not remembered: a file that was restored is good again.
+        self._verify_once = lru_cache(_REMEMBERED_FILES)(_verify)
 
     def incoming_dir(self, dataset_id: str) -> Path:
         """Return the folder that an upload is read into; made when missing."""
@@ -130,17 +135,19 @@ class ArtifactStore:
         return Artifact(name, file_name, file_checksum(path), path.stat().st_size, parents)
 
     def path(self, dataset_id: str, artifact: Artifact) -> Path:
-        """Return the path of a recorded file; raise ArtifactDamaged when it is not as recorded."""
+        """Return the path of a recorded file; the first time, all of it is read and checked.
+
+        Raises
+        ------
+        ArtifactDamaged
+            When the file is not as recorded.
+        """
         path = self.dataset_dir(dataset_id) / artifact.path
         if not path.is_file() or path.stat().st_size != artifact.byte_count:
             message = f"The stored file {artifact.name} of this dataset is missing or cut short."
             raise ArtifactDamaged(message)
+        self._verify_once(path, artifact)
         return path
-
-    def verify(self, dataset_id: str, artifact: Artifact) -> None:
-        """Raise ArtifactDamaged unless a recorded file has its recorded checksum."""
-        if file_checksum(self.path(dataset_id, artifact)) != artifact.checksum:
-            raise ArtifactDamaged(f"The stored file {artifact.name} of this dataset was changed.")
 
     def open_array(self, dataset_id: str, artifact: Artifact) -> NDArray[Any]:
         """Return a read-only map of a stored array; no private copy."""
@@ -152,6 +159,11 @@ class ArtifactStore:
     def load_json(self, dataset_id: str, artifact: Artifact) -> Any:
         """Return a stored JSON value."""
         return json.loads(self.path(dataset_id, artifact).read_bytes())
+
+
+def _verify(path: Path, artifact: Artifact) -> None:
+    if file_checksum(path) != artifact.checksum:
+        raise ArtifactDamaged(f"The stored file {artifact.name} of this dataset was changed.")
 
 
 def file_checksum(path: Path) -> str:

@@ -27,6 +27,7 @@ datasets = sa.Table(
     "datasets",
     metadata,
     sa.Column("dataset_id", sa.String(36), primary_key=True),
+    sa.Column("request_id", sa.String(128), nullable=False),
     sa.Column("file_name", sa.Text, nullable=False),
     sa.Column("status", sa.String(16), nullable=False, index=True),
     sa.Column("stage", sa.String(24)),

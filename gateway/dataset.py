@@ -94,9 +94,10 @@ class WeightsRevision:
 
 @dataclass(frozen=True)
 class Dataset:
-    """One uploaded file and everything known about it."""
+    """One uploaded file and everything known about it; `request_id` is that of its upload."""
 
     dataset_id: str
+    request_id: str
     file_name: str
     status: Status
     stage: Stage | None

@@ -96,7 +96,7 @@ class Exporter:
         InvalidArgument
             When the rows that were asked for cannot be drawn.
         ArtifactDamaged
-            When a stored file is missing.
+            When a stored file is missing or was changed.
         """
         draw.refuse_for(export_format)
         make = {

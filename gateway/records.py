@@ -42,6 +42,7 @@ def to_dataset(row: Any, files: Iterable[Artifact]) -> Dataset:
     """Return the dataset of a row and its files."""
     return Dataset(
         dataset_id=row["dataset_id"],
+        request_id=row["request_id"],
         file_name=row["file_name"],
         status=Status(row["status"]),
         stage=Stage(row["stage"]) if row["stage"] else None,

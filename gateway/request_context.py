@@ -65,6 +65,12 @@ class RequestContext:
         self._observe(method, _route_of(scope), sender.status, seconds)
 
 
+def current_request_id() -> str:
+    """Return the id of the request that is being served."""
+    own_id: str = structlog.contextvars.get_contextvars()["request_id"]
+    return own_id
+
+
 class _Sender:
     def __init__(self, send: Send, own_id: str) -> None:
         self._send = send

@@ -12,6 +12,11 @@ def _named(*names: str) -> AliasChoices:
     return AliasChoices(*names)
 
 
+def _default_store(share: Path | None) -> Path:
+    """Return the folder that `level serve` uses too: where the system keeps a user's data."""
+    return (share or Path.home() / ".local" / "share") / "level"
+
+
 class GatewaySettings(BaseSettings):
     """What the gateway and its worker are told from outside; read once, then passed down."""
 
@@ -24,7 +29,8 @@ class GatewaySettings(BaseSettings):
         populate_by_name=True,
     )
 
-    data_dir: Path = Path("level-data")
+    xdg_data_home: Path | None = Field(None, validation_alias="XDG_DATA_HOME")
+    data_dir: Path = Field(default_factory=lambda fields: _default_store(fields["xdg_data_home"]))
     database_url: str = ""
     embedder_address: str = "127.0.0.1:50051"
     cluster_address: str = "127.0.0.1:50052"
@@ -64,6 +70,17 @@ class GatewaySettings(BaseSettings):
     def _database_driver_is_ours(cls, value: str) -> str:
         scheme, mark, rest = value.partition("://")
         return f"postgresql+psycopg://{rest}" if mark and scheme in _POSTGRES else value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins_are_listed(cls, value: str) -> str:
+        if "*" in value:
+            message = (
+                f"CORS_ORIGINS is {value!r}; list each origin that may call, separated by commas,"
+                ' like "http://localhost:3000": with * any page on the web could change datasets'
+            )
+            raise ValueError(message)
+        return value
 
     @field_validator("upload_rate")
     @classmethod

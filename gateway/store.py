@@ -62,11 +62,17 @@ class DatasetStore:
         parameters: PipelineParameters,
         warnings: Iterable[str],
         files: Iterable[Artifact],
+        *,
+        request_id: str,
     ) -> Dataset:
-        """Record an accepted upload and the job that processes it, in one transaction."""
+        """Record an accepted upload and the job that processes it, in one transaction.
+
+        The processing is logged everywhere under `request_id`, that of the upload.
+        """
         now = self._clock()
         row = {
             "dataset_id": dataset_id,
+            "request_id": request_id,
             "file_name": file_name,
             "status": Status.PROCESSING,
             "stage": Stage.QUEUED,
@@ -170,17 +176,15 @@ class DatasetStore:
             kept.extend(warning for warning in warnings if warning not in kept)
             connection.execute(update_dataset(dataset_id, warnings=kept, **changes))
 
-    def complete(self, dataset_id: str, files: Iterable[Artifact] = ()) -> None:
+    def complete(self, dataset_id: str) -> None:
         """Mark a dataset completed and its job finished."""
-        self._finish(dataset_id, Status.COMPLETED, None, files)
+        self._finish(dataset_id, Status.COMPLETED, None)
 
     def fail(self, dataset_id: str, error: str) -> None:
         """Mark a dataset failed for a reason that people can read, and its job finished."""
-        self._finish(dataset_id, Status.FAILED, error, ())
+        self._finish(dataset_id, Status.FAILED, error)
 
-    def _finish(
-        self, dataset_id: str, status: Status, error: str | None, files: Iterable[Artifact]
-    ) -> None:
+    def _finish(self, dataset_id: str, status: Status, error: str | None) -> None:
         with self._database.writing() as connection:
             row = dataset_row(connection, dataset_id, locked=True)
             if row["status"] == status:
@@ -198,8 +202,6 @@ class DatasetStore:
                     last_used_at=self._clock(),
                 )
             )
-            for artifact in files:
-                connection.execute(self._put_artifact(dataset_id, artifact))
             done = sa.update(jobs).where(jobs.c.dataset_id == dataset_id).values(finished=True)
             connection.execute(done)
 

@@ -33,7 +33,7 @@ class Terrain:
     noise_count : int
         Rows in no cluster.
     cluster_ids : ndarray of shape (groups,), int64
-        Every cluster, and -1 at the end when there is noise.
+        Every cluster, and -1 for noise at the end, whether or not there is any.
     row_counts : ndarray of shape (groups,), int64
         The rows of each.
     original : Balance
@@ -53,9 +53,7 @@ class Terrain:
         """Return the terrain that the worker stored as JSON."""
         hills = tuple(stored["hills"])
         noise_count = stored["noise"]["count"]
-        counts = {hill["cluster_id"]: hill["size"] for hill in hills}
-        if noise_count:
-            counts[NOISE_ID] = noise_count
+        counts = {**{hill["cluster_id"]: hill["size"] for hill in hills}, NOISE_ID: noise_count}
         cluster_ids = np.array(list(counts), dtype=np.int64)
         row_counts = np.array(list(counts.values()), dtype=np.int64)
         original = measure(Groups(cluster_ids, np.ones(len(counts)), row_counts))
@@ -71,11 +69,11 @@ class Terrain:
 
     @cached_property
     def weighed_ids(self) -> dict[str, int]:
-        """Ids that may be given a weight, by how they are written: clusters, and noise if any."""
+        """Ids that may be given a weight, by how they are written: clusters, and -1 for noise."""
         return {str(cluster): cluster for cluster in self.cluster_ids.tolist()}
 
     def complete_weights(self, weights: Mapping[int, float]) -> dict[int, float]:
-        """Return the weight of every cluster, and of noise when there is any."""
+        """Return the weight of every cluster, and of noise."""
         return {cluster: weights.get(cluster, 1.0) for cluster in self.weighed_ids.values()}
 
     def metrics(self, weights: Mapping[int, float]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from gateway.dataset import (
 )
 from gateway.errors import DatasetNotFound, StoreUnavailable
 from gateway.pipeline_types import Stages
+from gateway.request_context import current_request_id
 from gateway.settings import GatewaySettings
 from gateway.store import DatasetStore
 from gateway.tables import RECORDS_FILE, ROWS_FILE, TableInfo, TableLimits, read_in_process
@@ -108,7 +109,6 @@ class UploadDesk:
             request.receive, lambda: self._check(folder, fields.text_column, parameters)
         )
         dataset = await asyncio.to_thread(self._record, dataset_id, form, info, parameters)
-        # Joins the request's id, bound to this line, to the dataset's, bound to the work on it.
         log.info("upload_accepted", dataset_id=dataset_id, row_count=info.row_count)
         return dataset
 
@@ -163,7 +163,13 @@ class UploadDesk:
                 self._artifacts.describe(dataset_id, "records", RECORDS_FILE, ("source",)),
             ]
             return self._store.create(
-                dataset_id, form.file_name, table_facts(info), parameters, _warnings(info), files
+                dataset_id,
+                form.file_name,
+                table_facts(info),
+                parameters,
+                _warnings(info),
+                files,
+                request_id=current_request_id(),
             )
         except BaseException:
             self._undo(dataset_id)

@@ -85,11 +85,6 @@ class TableInfo:
     blank_text_count: int
     warnings: tuple[str, ...]
 
-    @property
-    def has_bom(self) -> bool:
-        """True when the file starts with a byte order mark."""
-        return self.bom_length > 0
-
     def to_dict(self) -> dict[str, Any]:
         """Return the table's facts as plain values that JSON can hold."""
         return asdict(self)

@@ -151,8 +151,10 @@ class DurableRunner:
         """Run a durable step; its outcome is plain JSON, so a replay sees just what was seen."""
 
         async def run() -> dict[str, Any]:
-            structlog.contextvars.bind_contextvars(request_id=dataset_id)
             try:
+                structlog.contextvars.bind_contextvars(
+                    request_id=await self._pipeline.request_id(dataset_id), dataset_id=dataset_id
+                )
                 return {"ended": False, "error": None, "stored": await step(dataset_id)}
             except Exception as error:
                 return {"ended": True, "error": await self._explain(dataset_id, name, error)}

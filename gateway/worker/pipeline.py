@@ -11,7 +11,7 @@ from functools import partial
 from typing import TypeVar
 
 from gateway.artifacts import ArtifactStore
-from gateway.dataset import Dataset, Stage, Status, overall_progress
+from gateway.dataset import Artifact, Dataset, Stage, Status, overall_progress
 from gateway.errors import DatasetNotFound
 from gateway.pipeline_types import NeighborGraph, OnProgress, Stages
 from gateway.store import DatasetStore
@@ -97,6 +97,10 @@ class Pipeline:
         await in_store(self._store.fail, dataset_id, error)
         await asyncio.to_thread(VectorFile.remove_from, self._artifacts.dataset_dir(dataset_id))
 
+    async def request_id(self, dataset_id: str) -> str:
+        """Return the id of the request that uploaded the dataset."""
+        return (await self._get(dataset_id)).request_id
+
     async def is_processing(self, dataset_id: str) -> bool:
         """Return whether the dataset is there and has not ended."""
         try:
@@ -145,7 +149,7 @@ class Pipeline:
                 dataset = await self._get(dataset.dataset_id)
 
     async def _embed_rest(self, dataset: Dataset, on_progress: OnProgress) -> None:
-        rows = self._artifacts.path(dataset.dataset_id, dataset.artifacts["rows"])
+        rows = await self._open(self._artifacts.path, dataset, "rows")
         column = dataset.text_column
         unique = await asyncio.to_thread(UniqueTexts.of, rows, column, dataset.row_count)
         folder = self._artifacts.dataset_dir(dataset.dataset_id)
@@ -163,7 +167,7 @@ class Pipeline:
 
     async def _cluster(self, dataset: Dataset, on_progress: OnProgress) -> None:
         parameters = dataset.parameters
-        vectors = self._artifacts.open_array(dataset.dataset_id, dataset.artifacts["vectors"])
+        vectors = await self._open(self._artifacts.open_array, dataset, "vectors")
         clustering = await self._patiently(
             partial(
                 self._stages.cluster,
@@ -193,7 +197,7 @@ class Pipeline:
         dataset_id = dataset.dataset_id
         graph = NeighborGraph(
             **{
-                name: self._artifacts.open_array(dataset_id, dataset.artifacts[name])
+                name: await self._open(self._artifacts.open_array, dataset, name)
                 for name in GRAPH_ARRAYS
             }
         )
@@ -212,6 +216,10 @@ class Pipeline:
             dataset, self._artifacts, self._stages, self._patience_seconds
         )
         await in_store(self._results.keep_terrain, dataset.dataset_id, terrain, heights)
+
+    async def _open(self, opener: Callable[[str, Artifact], T], dataset: Dataset, name: str) -> T:
+        # In a thread: the first opening reads the whole file.
+        return await asyncio.to_thread(opener, dataset.dataset_id, dataset.artifacts[name])
 
     async def _get(self, dataset_id: str) -> Dataset:
         return await in_store(self._store.get, dataset_id)

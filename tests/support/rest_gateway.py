@@ -132,7 +132,7 @@ def add_dataset(gateway, labels=None, *, source=None, file_name="messages.csv"):
     files = [gateway.artifacts.describe(dataset_id, *item) for item in names.items()]
     facts = table_facts(info)
     parameters = PipelineParameters(grid_size=GRID_SIZE)
-    gateway.store.create(dataset_id, file_name, facts, parameters, (), files)
+    gateway.store.create(dataset_id, file_name, facts, parameters, (), files, request_id="upload-1")
     return dataset_id
 
 
@@ -159,7 +159,8 @@ def complete(gateway, dataset_id, labels):
     files.append(gateway.artifacts.save_json(dataset_id, "terrain", terrain))
     counts = {"cluster_count": len(terrain["hills"]), "noise_count": terrain["noise"]["count"]}
     gateway.store.note(dataset_id, counts=counts, timings={"embedding": 1.5})
-    gateway.store.complete(dataset_id, files)
+    gateway.store.put_artifacts(dataset_id, *files)
+    gateway.store.complete(dataset_id)
 
 
 def positions_of(labels):

@@ -19,6 +19,7 @@ class StoreContract:
         dataset_id = add_dataset(store, files=[FILE])
         dataset = store.get(dataset_id)
         assert (dataset.status, dataset.stage, dataset.progress) == ("processing", "queued", 0)
+        assert dataset.request_id == "upload-1"
         assert dataset.table == TABLE
         assert (dataset.row_count, dataset.text_column) == (60, 1)
         assert dataset.parameters.algorithm_parameters == {"eps": 0.4}
@@ -63,14 +64,14 @@ class StoreContract:
     def test_a_completed_dataset_stays_completed(self, store):
         dataset_id = add_dataset(store)
         store.advance(dataset_id, Stage.EMBEDDING, 30)
-        store.complete(dataset_id, [FILE])
+        store.complete(dataset_id)
         store.complete(dataset_id)
         store.advance(dataset_id, Stage.BUILDING_TERRAIN, 95)
         with pytest.raises(Internal, match="completed to failed"):
             store.fail(dataset_id, "too late")
         dataset = store.get(dataset_id)
         assert (dataset.status, dataset.stage, dataset.progress) == ("completed", None, 100)
-        assert (dataset.error, dataset.artifacts) == (None, {"vectors": FILE})
+        assert dataset.error is None
         assert store.unfinished_jobs() == []
 
     def test_a_failed_dataset_keeps_its_progress_and_says_why(self, store):

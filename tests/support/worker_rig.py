@@ -115,7 +115,9 @@ class WorkerRig:
         files = [self.artifacts.describe(dataset_id, *item) for item in names.items()]
         facts = table_facts(info)
         parameters = PipelineParameters(grid_size=16, **parameters)
-        self.store.create(dataset_id, "messages.csv", facts, parameters, (), files)
+        self.store.create(
+            dataset_id, "messages.csv", facts, parameters, (), files, request_id="upload-1"
+        )
         return dataset_id
 
     def finish(self, dataset_id):

@@ -224,7 +224,7 @@ def test_a_damaged_file_is_an_internal_error_that_gives_nothing_away(gateway, cl
     dataset_id = add_completed(gateway, LABELS)
     path = gateway.artifacts.dataset_dir(dataset_id) / "terrain.json"
     size = path.stat().st_size
-    for content, said in ((b"x" * size, "the log has it"), (b"x", "cut short")):
+    for content, said in ((b"x" * size, "was changed"), (b"x", "cut short")):
         path.write_bytes(content)
         answer = client.get(f"/api/terrain/{dataset_id}")
         problem = answer.json()

@@ -138,6 +138,22 @@ def test_an_export_keeps_the_revision_and_the_files_with_which_it_began(client, 
     assert received.count(b",1.0\r\n") == count
 
 
+@pytest.mark.parametrize("export_format", ["weighted", "resampled", "clusters"])
+@pytest.mark.parametrize("file_name", ["source", "labels.npy"])
+def test_a_flipped_byte_is_an_error_and_no_export(client, gateway, file_name, export_format):
+    dataset_id = add_completed(gateway, LABELS)
+    path = gateway.artifacts.dataset_dir(dataset_id) / file_name
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    path.write_bytes(content)
+    response = export(client, dataset_id, format=export_format)
+    if (file_name, export_format) == ("source", "clusters"):
+        assert response.status_code == 200  # nothing of the source is in it
+        return
+    assert response.status_code == 500
+    assert response.json()["reason"] == "ARTIFACT_DAMAGED"
+
+
 @pytest.mark.parametrize(
     ("file_name", "plain"),
     [

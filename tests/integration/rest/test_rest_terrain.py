@@ -161,11 +161,15 @@ def test_two_million_keys_are_refused_unread(client, dataset_id):
     assert_unchanged(client, dataset_id)
 
 
-def test_noise_can_be_weighed_only_where_there_is_noise(client, gateway):
+def test_noise_can_be_weighed_where_there_is_none(client, gateway):
     dataset_id = add_completed(gateway, [0] * 30 + [1] * 30)
-    answer = adjust(client, dataset_id, {"-1": 1})
-    assert answer.status_code == 422
-    assert '"-1"' in answer.json()["detail"]
+    before = client.get(f"/api/terrain/{dataset_id}").json()
+    answer = adjust(client, dataset_id, {"-1": 0})
+    assert answer.status_code == 200
+    assert answer.json()["weights"] == {"0": 1, "1": 1, "-1": 0}
+    assert answer.json()["metrics"] == before["metrics"]
+    assert client.get(f"/api/export/{dataset_id}").content.count(b",1.0\r\n") == 60
+    assert adjust(client, dataset_id, {"0": 0, "1": 0, "-1": 5}).status_code == 422
 
 
 def test_a_dataset_of_noise_alone_is_flat(client, gateway):
@@ -215,6 +219,6 @@ def test_many_hills_are_measured_and_drawn(client, gateway):
     labels = np.repeat(np.arange(200), 3)
     dataset_id = add_completed(gateway, labels)
     weights = {str(cluster): 1 / (cluster + 1) for cluster in range(200)}
-    assert adjust(client, dataset_id, weights).json()["weights"] == weights
+    assert adjust(client, dataset_id, weights).json()["weights"] == {**weights, "-1": 1}
     terrain = client.get(f"/api/terrain/{dataset_id}").json()
     assert [hill["weight"] for hill in terrain["hills"]] == list(weights.values())

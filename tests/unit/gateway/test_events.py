@@ -9,6 +9,7 @@ from gateway.events import DatasetEvents
 
 START = Dataset(
     dataset_id="d",
+    request_id="upload-1",
     file_name="a.csv",
     status=Status.PROCESSING,
     stage=Stage.QUEUED,

@@ -54,9 +54,15 @@ def test_noise_counts_for_the_cost_and_not_for_the_flatness():
     }
 
 
-def test_only_clusters_and_noise_that_is_there_can_be_weighed():
-    assert make_terrain([5, 3]).weighed_ids == {"0": 0, "1": 1}
-    assert make_terrain([5], noise_count=1).weighed_ids == {"0": 0, "-1": -1}
+@pytest.mark.parametrize("noise_count", [0, 1])
+def test_clusters_and_noise_can_be_weighed(noise_count):
+    assert make_terrain([5, 3], noise_count).weighed_ids == {"0": 0, "1": 1, "-1": -1}
+
+
+@pytest.mark.parametrize("weight", [0.0, 3.0, 1e6])
+def test_weight_of_noise_that_has_no_rows_changes_no_figure(weight):
+    terrain = make_terrain([10, 4])
+    assert terrain.metrics({0: 0.5, -1: weight}) == terrain.metrics({0: 0.5})
 
 
 def test_the_ground_is_built_from_weighted_heights():

@@ -47,7 +47,6 @@ def test_an_array_comes_back_as_a_map_of_its_file(artifacts, dataset_id):
     assert not loaded.flags.writeable
     np.testing.assert_array_equal(loaded, array)
     assert artifact.parents == ("rows",)
-    artifacts.verify(dataset_id, artifact)
 
 
 def test_json_comes_back_and_holds_no_nan(artifacts, dataset_id):
@@ -115,19 +114,46 @@ def test_a_full_disk_is_a_store_that_cannot_answer(artifacts, dataset_id, monkey
 
 
 @pytest.mark.parametrize("damage", ["removed", "cut", "changed"])
-def test_a_damaged_file_is_noticed(artifacts, dataset_id, damage):
+@pytest.mark.parametrize("opener", ["open_array", "path"])
+def test_a_damaged_file_is_noticed_and_a_restored_one_is_good_again(
+    artifacts, dataset_id, opener, damage
+):
     artifact = artifacts.save_array(dataset_id, "labels", np.arange(100))
     path = artifacts.dataset_dir(dataset_id) / artifact.path
+    whole = path.read_bytes()
     if damage == "removed":
         path.unlink()
     elif damage == "cut":
         os.truncate(path, artifact.byte_count - 1)
     else:
-        content = bytearray(path.read_bytes())
-        content[-1] ^= 1
-        path.write_bytes(content)
-    with pytest.raises(ArtifactDamaged, match="labels"):
-        artifacts.verify(dataset_id, artifact)
+        flip_last_bit(path)
+    for _ in range(2):
+        with pytest.raises(ArtifactDamaged, match="labels"):
+            getattr(artifacts, opener)(dataset_id, artifact)
+    path.write_bytes(whole)
+    getattr(artifacts, opener)(dataset_id, artifact)
+
+
+def test_changed_json_is_noticed(artifacts, dataset_id):
+    artifact = artifacts.save_json(dataset_id, "names", [1])
+    (artifacts.dataset_dir(dataset_id) / "names.json").write_bytes(b"[2]")
+    with pytest.raises(ArtifactDamaged, match="names"):
+        artifacts.load_json(dataset_id, artifact)
+
+
+def test_a_file_is_checked_when_it_is_first_opened_and_no_more(artifacts, dataset_id):
+    artifact = artifacts.save_array(dataset_id, "labels", np.arange(100))
+    artifacts.open_array(dataset_id, artifact)
+    flip_last_bit(artifacts.dataset_dir(dataset_id) / artifact.path)
+    artifacts.open_array(dataset_id, artifact)
+    replaced = artifacts.save_array(dataset_id, "labels", np.arange(100, 200))
+    assert artifacts.open_array(dataset_id, replaced)[0] == 100
+
+
+def flip_last_bit(path):
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
 
 
 def test_an_accepted_upload_appears_with_all_of_its_files(artifacts):

@@ -32,7 +32,7 @@ def test_unicode_with_and_without_mark_is_proved(read, language, encoding):
     assert table.rows[0][1] == f"{SENTENCES[language]} 0"
     assert table.info.columns == ("id", "text")
     assert not table.info.encoding_guessed
-    assert table.info.has_bom == (encoding != "utf-8")
+    assert (table.info.bom_length > 0) == (encoding != "utf-8")
 
 
 @pytest.mark.parametrize("language", ["en", "fr", "zh"])
