@@ -45,13 +45,34 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> Iterator[st
         yield _table(("Parameter", "In", "Meaning"), rows)
     for kind, content in operation.get("requestBody", {}).get("content", {}).items():
         yield f"<p>Body: {escape(kind)}</p>{_code(content['schema'])}"
-    answers = operation["responses"].items()
-    rows = [
-        (status, answer["description"], ", ".join(answer.get("content", {})))
-        for status, answer in answers
-    ]
-    yield _table(("Status", "Meaning", "Content"), rows)
+        yield from _example("Example of a body", content)
+    yield from _answers(operation["responses"])
     yield "</section>"
+
+
+def _answers(answers: dict[str, Any]) -> Iterator[str]:
+    rows = "".join(
+        f"<tr><td>{escape(status)}<td>{escape(answer['description'])}"
+        f"<td>{', '.join(_content(answer.get('content', {})))}"
+        for status, answer in answers.items()
+    )
+    yield f"<table><tr><th>Status<th>Meaning<th>Content{rows}</table>"
+    for status, answer in answers.items():
+        for content in answer.get("content", {}).values():
+            yield from _example(f"Example of {status}", content)
+
+
+def _content(content: dict[str, Any]) -> Iterator[str]:
+    """Give each media type, with a link to its schema where that has a name."""
+    for kind, described in content.items():
+        reference = described.get("schema", {}).get("$ref", "")
+        name = escape(reference.rsplit("/", 1)[-1])
+        yield f"{escape(kind)}: <a href='#{name}'>{name}</a>" if name else escape(kind)
+
+
+def _example(title: str, content: dict[str, Any]) -> Iterator[str]:
+    if "example" in content:
+        yield f"<p>{escape(title)}</p>{_code(content['example'])}"
 
 
 def _schemas(document: dict[str, Any]) -> Iterator[str]:

@@ -5,10 +5,23 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
 
-from gateway.schemas import Problem
+from gateway.schema_examples import ACCEPTED, UNHEALTHY
+from gateway.schemas import Adjusted, DatasetList, Health, Problem, TerrainView
 
 _ASSUMED = ("HTTPValidationError", "ValidationError")
+_ANSWERS = (DatasetList, TerrainView, Adjusted, Health)
+# Answers that are not like the example of their schema.
+_OWN_EXAMPLES = {("/api/upload", "202"): ACCEPTED, ("/health", "503"): UNHEALTHY}
+
+
+class _AsWritten(GenerateJsonSchema):
+    """Keeps the order of an example's members, which is the order of the answers."""
+
+    def sort(self, value: JsonSchemaValue, parent_key: str | None = None) -> JsonSchemaValue:
+        """Return a schema as it is."""
+        return value
 
 
 def documented_openapi(app: FastAPI) -> Callable[[], dict[str, Any]]:
@@ -23,7 +36,7 @@ def documented_openapi(app: FastAPI) -> Callable[[], dict[str, Any]]:
                 description=app.description,
                 routes=app.routes,
             )
-            made.update(_with_problems(document))
+            made.update(_with_examples(_with_problems(document)))
         return made
 
     return openapi
@@ -39,5 +52,41 @@ def _with_problems(document: dict[str, Any]) -> dict[str, Any]:
     schemas = document["components"]["schemas"]
     for name in _ASSUMED:
         schemas.pop(name, None)
-    schemas[Problem.__name__] = Problem.model_json_schema()
+    schemas.update(_own_schemas())
     return document
+
+
+def _own_schemas() -> dict[str, Any]:
+    """Return the schemas of answers, whole: the framework drops what an example has as null."""
+    _, answers = models_json_schema(
+        [(model, "serialization") for model in _ANSWERS],
+        ref_template="#/components/schemas/{model}",
+        schema_generator=_AsWritten,
+    )
+    problem = Problem.model_json_schema(schema_generator=_AsWritten)
+    return {**answers["$defs"], Problem.__name__: problem}
+
+
+def _with_examples(document: dict[str, Any]) -> dict[str, Any]:
+    """Give every body and answer of 2xx the example of its schema, where it has one."""
+    schemas = document["components"]["schemas"]
+    for path, item in document["paths"].items():
+        for operation in item.values():
+            bodies = [operation.get("requestBody", {})]
+            for status, answer in operation["responses"].items():
+                if own := _OWN_EXAMPLES.get((path, status)):
+                    answer["content"]["application/json"]["example"] = own
+                elif status.startswith("2"):
+                    bodies.append(answer)
+            for body in bodies:
+                _give_examples(body.get("content", {}), schemas)
+    return document
+
+
+def _give_examples(content: dict[str, Any], schemas: dict[str, Any]) -> None:
+    for described in content.values():
+        schema = described.get("schema", {})
+        if reference := schema.get("$ref"):
+            schema = schemas[reference.rsplit("/", 1)[1]]
+        if examples := schema.get("examples"):
+            described["example"] = examples[0]

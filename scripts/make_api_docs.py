@@ -1,5 +1,6 @@
 """Write docs/api.md from the OpenAPI document: `.venv/bin/python scripts/make_api_docs.py`."""
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,10 +55,31 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> Iterator[st
         for kind, content in body["content"].items():
             yield f"Body: `{kind}`, {_type(content.get('schema', {}))}\n"
             yield from _fields(content.get("schema", {}))
-    yield "| answer | |\n|---|---|"
-    for status, answer in operation["responses"].items():
-        yield f"| {status} | {_cell(answer['description'])} |"
+            yield from _example("Example of a body", content)
+    yield from _answers(operation["responses"])
+
+
+def _answers(answers: dict[str, Any]) -> Iterator[str]:
+    yield "| answer | | content |\n|---|---|---|"
+    for status, answer in answers.items():
+        kinds = ", ".join(_content(answer.get("content", {})))
+        yield f"| {status} | {_cell(answer['description'])} | {kinds} |"
     yield ""
+    for status, answer in answers.items():
+        for content in answer.get("content", {}).values():
+            yield from _example(f"Example of {status}", content)
+
+
+def _content(content: dict[str, Any]) -> Iterator[str]:
+    for kind, described in content.items():
+        is_named = "$ref" in described.get("schema", {})
+        yield f"`{kind}`: {_type(described['schema'])}" if is_named else f"`{kind}`"
+
+
+def _example(title: str, content: dict[str, Any]) -> Iterator[str]:
+    """Give the example as a code block; JSON leaves no line that could end it."""
+    if "example" in content:
+        yield f"{title}:\n\n```json\n{json.dumps(content['example'], indent=2)}\n```\n"
 
 
 def _schema(name: str, schema: dict[str, Any]) -> Iterator[str]:

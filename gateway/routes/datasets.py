@@ -18,6 +18,7 @@ router = APIRouter(prefix="/api", tags=["datasets"])
     "/status/{dataset_id}",
     response_model=DatasetStatus,
     responses=problems(404, 503),
+    response_description="Where the dataset stands now",
     summary="Read the status",
 )
 async def read_status(dataset: CurrentDataset, gateway: GatewayParts) -> Any:
@@ -29,6 +30,7 @@ async def read_status(dataset: CurrentDataset, gateway: GatewayParts) -> Any:
     "/status/{dataset_id}/events",
     response_class=EventSourceResponse,
     responses=problems(404, 503),
+    response_description="Events whose data is the status as JSON",
     summary="Follow the status",
 )
 async def follow_status(
@@ -43,6 +45,7 @@ async def follow_status(
     "/datasets",
     response_model=DatasetList,
     responses=problems(503),
+    response_description="Every dataset there is",
     summary="List datasets",
 )
 def list_datasets(gateway: GatewayParts) -> Any:
@@ -57,6 +60,7 @@ def list_datasets(gateway: GatewayParts) -> Any:
     "/datasets/{dataset_id}",
     status_code=204,
     responses=problems(404, 503),
+    response_description="Deleted",
     summary="Delete a dataset",
 )
 def delete_dataset(dataset_id: DatasetId, gateway: GatewayParts) -> None:

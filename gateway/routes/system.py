@@ -19,6 +19,7 @@ _RETRY_AFTER = {"Retry-After": "2"}
     "/health",
     response_model=Health,
     responses={503: {"model": Health, "description": "A part cannot work now"}},
+    response_description="Every part can work",
     summary="Read the state of every part",
 )
 async def read_health(gateway: GatewayParts) -> Any:
@@ -34,6 +35,7 @@ async def read_health(gateway: GatewayParts) -> Any:
     "/metrics",
     response_class=Response,
     responses={200: {"content": {"text/plain": {}}}, **problems(503)},
+    response_description="Metrics in the text format of Prometheus",
     summary="Read metrics for Prometheus",
 )
 def read_metrics(gateway: GatewayParts) -> Response:

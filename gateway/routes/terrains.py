@@ -19,6 +19,7 @@ _JSON = "application/json"
     "/terrain/{dataset_id}",
     response_model=TerrainView,
     responses={304: {"description": "Not changed"}, **problems(404, 409, 503)},
+    response_description="The terrain at the current weights",
     summary="Read the terrain",
 )
 async def read_terrain(
@@ -47,6 +48,7 @@ async def read_terrain(
             "content": {_JSON: {"schema": Adjustments.model_json_schema()}},
         }
     },
+    response_description="What the weights are now, and how level the dataset is",
     summary="Adjust weights",
 )
 async def adjust_weights(

@@ -53,6 +53,7 @@ def make_router(limiter: Limiter, rate: str) -> APIRouter:
         response_model=DatasetStatus,
         responses=problems(400, 413, 415, 422, 429, 503),
         openapi_extra={"requestBody": _BODY},
+        response_description="The file is stored and will be processed",
         summary="Upload a file",
     )
     return router
