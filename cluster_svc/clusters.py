@@ -3,106 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cluster_svc.algorithms.dbscan import estimate_optimal_eps, exact_dbscan
-from cluster_svc.algorithms.specification import EpsPoint, Parameters, Problem, Value
-from cluster_svc.exemplars import sample_all_clusters, sample_cluster, sample_unit_clusters
-from cluster_svc.graph import DEFAULT_NEIGHBOR_COUNT, NeighborGraph, build_graph, measure_recall
-from cluster_svc.registry import choose_algorithm
-from cluster_svc.statistics import (
-    ClusterStats,
-    calculate_cluster_stats,
-    measure_membership,
-    unit_cluster_stats,
+from cluster_svc.algorithms.eps import estimate_optimal_eps
+from cluster_svc.algorithms.exact_dbscan import dbscan_rows
+from cluster_svc.algorithms.specification import (
+    Partition,
+    Problem,
+    Value,
 )
+from cluster_svc.cluster_layers import Clustering, ClusterLayer, describe_layers
+from cluster_svc.communities.layers import Layers, build_layers, find_layers_again
+from cluster_svc.communities.stability import measure_stability, repeat_on_samples
+from cluster_svc.compiled import ReportFraction
+from cluster_svc.exemplars import (
+    DEFAULT_EXEMPLAR_COUNT,
+    ExemplarKind,
+    sample_all_clusters,
+    sample_cluster,
+)
+from cluster_svc.graph import DEFAULT_NEIGHBOR_COUNT, NeighborGraph, build_graph, measure_recall
+from cluster_svc.landmarks import Landmarks, choose_landmarks
+from cluster_svc.neighbors import NeighborSearch
+from cluster_svc.neighbors.blas import one_blas_thread
+from cluster_svc.progress import ReportProgress, Stage, StageProgress, ignore_progress, part_of
+from cluster_svc.ranking import rank_by_size, rank_layers
+from cluster_svc.registry import choose_algorithm
+from cluster_svc.statistics import ClusterStats, calculate_cluster_stats
 from cluster_svc.vectors import (
     FloatArray,
     IntArray,
     check_vectors,
-    merge_identical_rows,
     normalize_rows,
 )
+from cluster_svc.workload import Workload, expected_seconds
 from level_rpc.errors import FieldInvalid
 
 __all__ = [
+    "ClusterLayer",
+    "ClusterStats",
     "Clustering",
-    "Stage",
     "calculate_cluster_stats",
     "cluster_embeddings",
     "estimate_optimal_eps",
+    "rank_by_size",
     "run_clustering",
     "sample_all_clusters",
     "sample_cluster",
 ]
 
-
-class Stage(StrEnum):
-    """A step of the work, in order."""
-
-    QUEUED = "queued"
-    RECEIVING = "receiving"
-    NEIGHBORS = "neighbors"
-    CLUSTERS = "clusters"
-    STATISTICS = "statistics"
-    LAYOUT = "layout"
-
-
-ReportProgress = Callable[[Stage, float], None]
-
-# Where in the whole work each step begins; measured on 13,000 rows.
-_NEIGHBORS_SHARE = 0.8
-_CLUSTERS_SHARE = 0.95
-
-
-@dataclass(frozen=True)
-class Clustering:
-    """One layer of clusters over all rows.
-
-    Attributes
-    ----------
-    labels : int32 array of shape (rows,)
-        Cluster ids from 0, largest cluster first, ties by first row; -1 for noise.
-    nearest : int32 array of shape (rows,)
-        The own cluster of a clustered row, the one with the nearest centroid of a noise row; -1
-        when there is no cluster.
-    strengths : float32 array of shape (rows,)
-        How firmly each row belongs to ``nearest``, 0 to 1; see `measure_membership`.
-    stats : ClusterStats
-        Size, centroid and spread of each cluster.
-    exemplars
-        For each cluster the rows nearest to its centroid, nearest first.
-    algorithm : str
-        The algorithm that gave the labels; for ``auto``, the one it chose.
-    reason : str
-        One sentence for people: why this one and what it found.
-    parameters
-        Every parameter in effect, automatic choices included.
-    eps_curve
-        The curve behind an automatic eps, by rising eps; empty without one.
-    graph_recall : float
-        Share of true neighbours in the graph, 0 to 1.
-    """
-
-    labels: IntArray
-    nearest: IntArray
-    strengths: FloatArray
-    stats: ClusterStats
-    exemplars: tuple[NDArray[np.int64], ...]
-    algorithm: str
-    reason: str
-    parameters: Parameters
-    eps_curve: tuple[EpsPoint, ...]
-    graph_recall: float
-
-    @property
-    def noise_count(self) -> int:
-        """Rows in no cluster."""
-        return int((self.labels < 0).sum())
+# Of the stages that consist of several parts.
+_BUILDING_SHARE = 0.5
+_DESCRIBING_SHARE = 0.6
+_CHOOSING_SHARE = 0.8
 
 
 def cluster_embeddings(vectors: FloatArray, eps: float = 0.5, min_samples: int = 5) -> IntArray:
@@ -131,10 +86,7 @@ def cluster_embeddings(vectors: FloatArray, eps: float = 0.5, min_samples: int =
     """
     choose_algorithm("dbscan", {"eps": eps, "min_samples": min_samples})
     check_vectors(vectors)
-    node_of_row, first_rows = merge_identical_rows(vectors)
-    units = normalize_rows(vectors[first_rows])
-    labels = exact_dbscan(units, np.bincount(node_of_row), eps, min_samples)
-    return rank_by_size(labels[node_of_row])
+    return rank_by_size(dbscan_rows(vectors, eps, min_samples))
 
 
 def run_clustering(
@@ -145,14 +97,17 @@ def run_clustering(
     *,
     graph: NeighborGraph | None = None,
     neighbor_count: int = DEFAULT_NEIGHBOR_COUNT,
-    exemplar_count: int = 5,
+    exemplar_count: int = DEFAULT_EXEMPLAR_COUNT,
+    exemplar_kind: ExemplarKind = ExemplarKind.CENTRAL,
     default_eps: float = 0.5,
-    report: ReportProgress = lambda stage, fraction: None,
+    thread_count: int = 1,
+    search: NeighborSearch | None = None,
+    report: ReportProgress = ignore_progress,
     on_graph: Callable[[NeighborGraph], None] = lambda graph: None,
 ) -> Clustering:
-    """Return the clusters of the rows by any algorithm of the registry.
+    """Return the clusters of the rows, in layers, by any algorithm of the registry.
 
-    Equal arguments give an equal result.
+    Equal arguments give an equal result, on any number of threads.
 
     Parameters
     ----------
@@ -170,10 +125,16 @@ def run_clustering(
         Neighbours of each node when the graph is to be built, 2 to 200.
     exemplar_count : int
         Exemplars of each cluster, 1 to 10.
+    exemplar_kind : ExemplarKind
+        Which rows stand for a cluster.
     default_eps : float
         The eps of ``dbscan`` where automatic eps is off and none is given.
+    thread_count : int
+        Threads that compute at once, at least 1.
+    search : NeighborSearch, optional
+        What seeks the neighbours instead of this process.
     report
-        Called with the stage and the fraction of the whole work done.
+        Called with the stage and the fraction of the whole work done, which never falls.
     on_graph
         Called with the graph as soon as it was built; not when it was given.
 
@@ -188,58 +149,120 @@ def run_clustering(
     """
     chosen, complete = choose_algorithm(algorithm, parameters or {})
     check_vectors(vectors)
-    if graph is None:
-        graph = _build_graph(vectors, neighbor_count, seed, report)
-        on_graph(graph)
-    else:
+    if graph is not None:
         _check_graph(graph, len(vectors))
-    report(Stage.CLUSTERS, _NEIGHBORS_SHARE)
-    units = normalize_rows(vectors)
-    problem = Problem(units[graph.first_rows], graph, seed, default_eps)
-    partition = chosen.find(problem, complete)
-    report(Stage.STATISTICS, _CLUSTERS_SHARE)
-    labels = rank_by_size(partition.labels[graph.node_of_row])
-    stats = unit_cluster_stats(units, labels)
-    nearest, strengths = measure_membership(units, labels, stats.centroids)
-    exemplars = sample_unit_clusters(
-        units, graph.node_of_row, labels, stats.centroids, exemplar_count
+    rows, dimensions = vectors.shape
+    work = Workload(rows, dimensions, neighbor_count, chosen.name, has_graph=graph is not None)
+    stages = StageProgress(expected_seconds(work), report)
+    with one_blas_thread():
+        if graph is None:
+            graph = build_graph(
+                vectors,
+                neighbor_count,
+                seed=seed,
+                thread_count=thread_count,
+                search=search,
+                report=stages.begin(Stage.NEIGHBORS),
+            )
+            on_graph(graph)
+        stages.begin(Stage.CLUSTERS)
+        units = normalize_rows(vectors, graph.first_rows, thread_count=thread_count)
+        problem = Problem(units, graph, seed, default_eps, thread_count)
+        partition = chosen.find(problem, complete)
+        return _describe(
+            vectors,
+            problem,
+            partition,
+            stages,
+            exemplar_count=exemplar_count,
+            exemplar_kind=exemplar_kind,
+        )
+
+
+def _describe(
+    vectors: FloatArray,
+    problem: Problem,
+    partition: Partition,
+    stages: StageProgress,
+    *,
+    exemplar_count: int,
+    exemplar_kind: ExemplarKind,
+) -> Clustering:
+    """Return the layers around a partition with all their figures."""
+    graph, seed, thread_count = problem.graph, problem.seed, problem.thread_count
+    report = stages.begin(Stage.LAYERS)
+    layers = build_layers(
+        problem.weights,
+        partition.labels,
+        graph.multiplicities,
+        problem.units,
+        is_asked_for=partition.is_asked_for,
+        seed=seed,
     )
+    report(_BUILDING_SHARE)
+    stability = _measure_stability(problem, layers, part_of(report, _BUILDING_SHARE, 1))
+    report = stages.begin(Stage.STATISTICS)
+    described = describe_layers(
+        problem.units,
+        graph,
+        rank_layers(layers, stability, graph),
+        exemplar_count=exemplar_count,
+        exemplar_kind=exemplar_kind,
+        thread_count=thread_count,
+        report=part_of(report, 0, _DESCRIBING_SHARE),
+    )
+    landmarks = _choose_landmarks(
+        problem, partition, layers, part_of(report, _DESCRIBING_SHARE, _CHOOSING_SHARE)
+    )
+    recall = measure_recall(graph, vectors, seed=seed, thread_count=thread_count)
+    report(1.0)
     return Clustering(
-        labels=labels,
-        nearest=nearest,
-        strengths=strengths,
-        stats=stats,
-        exemplars=tuple(exemplars),
+        layers=described,
         algorithm=partition.algorithm,
         reason=partition.reason,
         parameters=partition.parameters,
         eps_curve=partition.eps_curve,
-        graph_recall=measure_recall(graph, vectors, seed=seed),
+        noise=partition.noise,
+        layer_reason=layers.reason,
+        graph_recall=recall,
+        landmarks=landmarks,
     )
 
 
-def rank_by_size(labels: IntArray) -> IntArray:
-    """Return the labels renumbered from 0, largest cluster first, ties by first row; -1 stays."""
-    clustered = labels >= 0
-    _, first, inverse, sizes = np.unique(
-        labels[clustered], return_index=True, return_inverse=True, return_counts=True
+def _choose_landmarks(
+    problem: Problem, partition: Partition, layers: Layers, report: ReportFraction
+) -> Landmarks:
+    threshold = partition.parameters.get("noise_threshold")
+    return choose_landmarks(
+        problem.units,
+        problem.graph,
+        layers.terrain,
+        layers.labels[0],
+        noise_threshold=None if threshold is None else float(threshold),
+        seed=problem.seed,
+        thread_count=problem.thread_count,
+        report=report,
     )
-    rank = np.empty(len(sizes), np.int32)
-    rank[np.lexsort((first, -sizes))] = np.arange(len(sizes))
-    ranked = np.full(len(labels), -1, np.int32)
-    ranked[clustered] = rank[inverse]
-    return ranked
 
 
-def _build_graph(
-    vectors: FloatArray, neighbor_count: int, seed: int, report: ReportProgress
-) -> NeighborGraph:
-    return build_graph(
-        vectors,
-        neighbor_count,
-        seed=seed,
-        report=lambda fraction: report(Stage.NEIGHBORS, _NEIGHBORS_SHARE * fraction),
+def _measure_stability(
+    problem: Problem, layers: Layers, report: ReportFraction
+) -> list[NDArray[np.float64]]:
+    """Return for each layer how well its clusters survive other seeds and samples of the rows."""
+    row_counts = problem.graph.multiplicities
+    runs = repeat_on_samples(
+        lambda is_present, seed: find_layers_again(
+            problem.weights, layers, problem.units, is_present, seed
+        ),
+        row_counts,
+        seed=problem.seed,
+        thread_count=problem.thread_count,
+        report=report,
     )
+    return [
+        measure_stability(labels, found, row_counts)
+        for labels, found in zip(layers.labels, runs, strict=True)
+    ]
 
 
 def _check_graph(graph: NeighborGraph, row_count: int) -> None:

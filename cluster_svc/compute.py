@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import subprocess
 import sys
-from io import FileIO
+from dataclasses import asdict
 from multiprocessing.connection import Connection
-from multiprocessing.reduction import send_handle
 from pathlib import Path
 
+from cluster_svc import channel
 from cluster_svc.errors import ComputeCrashed
-from cluster_svc.jobs import Event, Job
+from cluster_svc.jobs import ComputeOptions, Event, Job
 
 _PACKAGE_ROOT = Path(__file__).parent.parent
 
@@ -22,14 +23,14 @@ class ComputeProcess:
 
     Parameters
     ----------
-    thread_count : int
-        Threads of its numeric libraries, at least 1.
+    options : ComputeOptions
+        How it works, whatever the job.
     """
 
-    def __init__(self, thread_count: int) -> None:
+    def __init__(self, options: ComputeOptions) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
-            arguments = [str(theirs.fileno()), str(thread_count)]
+            arguments = [str(theirs.fileno()), json.dumps(asdict(options))]
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "cluster_svc.worker", *arguments],
                 stdin=subprocess.DEVNULL,
@@ -49,8 +50,8 @@ class ComputeProcess:
         """Whether it still runs."""
         return self._process.poll() is None
 
-    async def submit(self, job: Job, vectors: FileIO | None) -> None:
-        """Hand over a job, and the file of its vectors if it has any.
+    async def submit(self, job: Job) -> None:
+        """Hand over a job.
 
         Raises
         ------
@@ -58,7 +59,7 @@ class ComputeProcess:
             The process is gone.
         """
         try:
-            await asyncio.to_thread(self._send, job, vectors)
+            await asyncio.to_thread(channel.send, self._connection, job, self.pid)
         except OSError as error:
             raise self._crashed() from error
 
@@ -71,7 +72,7 @@ class ComputeProcess:
             The process ended.
         """
         try:
-            event: Event = await asyncio.to_thread(self._connection.recv)
+            event: Event = await asyncio.to_thread(channel.receive, self._connection)
         except (EOFError, OSError) as error:
             raise self._crashed() from error
         return event
@@ -80,11 +81,6 @@ class ComputeProcess:
         """Kill the process; a thread still waiting in `receive` is woken by that."""
         self._process.kill()
         self._process.wait()
-
-    def _send(self, job: Job, vectors: FileIO | None) -> None:
-        self._connection.send(job)
-        if vectors is not None:
-            send_handle(self._connection, vectors.fileno(), self._process.pid)
 
     def _crashed(self) -> ComputeCrashed:
         exit_code = self._process.wait()

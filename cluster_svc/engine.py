@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
-from io import FileIO
 
-from cluster_svc.clusters import Stage
 from cluster_svc.compute import ComputeProcess
-from cluster_svc.jobs import Clustered, Event, Failed, Job, LaidOut, Progressed
+from cluster_svc.jobs import ComputeOptions, End, Event, Failed, Job
+from cluster_svc.progress import Progress, Stage
 from level_rpc.errors import QueueFull
 
 _RETRY_SECONDS = 5.0
@@ -22,19 +21,19 @@ class ComputeEngine:
 
     Parameters
     ----------
-    thread_count : int
-        Threads of the compute process, at least 1.
+    options : ComputeOptions
+        How the compute process works.
     queue_limit : int
         Calls that may wait while one computes, 0 or more.
     """
 
-    def __init__(self, *, thread_count: int, queue_limit: int) -> None:
-        self._thread_count = thread_count
+    def __init__(self, options: ComputeOptions, *, queue_limit: int) -> None:
+        self._options = options
         self._queue_limit = queue_limit
         self._admitted = 0
         self._turn = asyncio.Lock()
         self._is_closed = False
-        self._process = ComputeProcess(thread_count)
+        self._process = ComputeProcess(options)
 
     @property
     def process_id(self) -> int:
@@ -68,15 +67,8 @@ class ComputeEngine:
         finally:
             self._admitted -= 1
 
-    async def run(self, job: Job, vectors: FileIO | None = None) -> AsyncGenerator[Event, None]:
+    async def run(self, job: Job) -> AsyncGenerator[Event, None]:
         """Yield the events of a job, its end last; closing the generator breaks the job off.
-
-        Parameters
-        ----------
-        job
-            What to do.
-        vectors : FileIO, optional
-            The vectors of a ClusterJob, from `share_array`; the caller closes it afterwards.
 
         Raises
         ------
@@ -87,7 +79,7 @@ class ComputeEngine:
         """
         # The process is read by a task of its own, so that a slow client does not hold it up.
         events: asyncio.Queue[Event] = asyncio.Queue()
-        task = asyncio.create_task(self._compute(job, vectors, events))
+        task = asyncio.create_task(self._compute(job, events))
         task.add_done_callback(lambda _: events.put_nowait(_END))
         try:
             while (event := await events.get()) is not _END:
@@ -102,18 +94,16 @@ class ComputeEngine:
         self._is_closed = True
         self._process.end()
 
-    async def _compute(
-        self, job: Job, vectors: FileIO | None, events: asyncio.Queue[Event]
-    ) -> None:
+    async def _compute(self, job: Job, events: asyncio.Queue[Event]) -> None:
         async with self._turn:
             if not self._process.is_alive:
                 self._restart()
             is_done = False
             try:
-                await self._process.submit(job, vectors)
+                await self._process.submit(job)
                 while not is_done:
                     event = await self._process.receive()
-                    is_done = isinstance(event, Clustered | LaidOut | Failed)
+                    is_done = isinstance(event, End)
                     _pass_on(event, events)
             finally:
                 if not is_done:
@@ -122,10 +112,10 @@ class ComputeEngine:
     def _restart(self) -> None:
         self._process.end()
         if not self._is_closed:
-            self._process = ComputeProcess(self._thread_count)
+            self._process = ComputeProcess(self._options)
 
 
-_END = Progressed(Stage.QUEUED, 1.0)
+_END = Progress(Stage.QUEUED, 1.0, 1.0)
 
 
 def _pass_on(event: Event, events: asyncio.Queue[Event]) -> None:

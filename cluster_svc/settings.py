@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Literal
 
 from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -40,7 +41,16 @@ class Settings(BaseSettings):
     """The eps of DBSCAN where automatic eps is off and none is given."""
 
     threads: int = Field(default_factory=count_cores, ge=1)
-    """Threads of the compute process."""
+    """Threads that compute at once."""
+
+    engine: Literal["local", "ray"] = "local"
+    """Where nearest neighbours are sought: in the compute process, or on a Ray cluster."""
+
+    ray_address: str = ""
+    """Of the Ray cluster: ``host:port``, ``ray://host:port``; empty is the one on this machine."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """What seeks nearest neighbours locally; ``auto`` takes a GPU where torch finds one."""
 
     queue_limit: int = Field(default=8, ge=0)
     """Calls that may wait while one computes."""

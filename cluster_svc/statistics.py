@@ -1,4 +1,4 @@
-"""Figures of clusters: size, centroid, spread, nearest cluster and strength of each row."""
+"""Figures of clusters: size, centroid and spread."""
 
 from __future__ import annotations
 
@@ -8,10 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from cluster_svc.vectors import FloatArray, IntArray, normalize_rows, row_blocks
+from cluster_svc.vectors import FloatArray, IntArray, normalize_rows
 
-# The cosine distance of vectors that have nothing in common; stands in for a second cluster.
-_UNRELATED = np.float32(1)
+SumArray = NDArray[np.float64]
+
+# Rows that are summed in float32 before the sum goes on in float64.
+_ROWS_PER_SUM = 8192
+
+# Sums of directions no longer than this share of their number are what rounding left over.
+_LEAST_LENGTH = 1e-6
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,7 @@ class ClusterStats:
         The direction of the mean of its rows' directions, of length 1; all 0 where they cancel
         out.
     spreads : float64 array of shape (clusters,)
-        Mean cosine distance of its rows to the centroid, 0 to 2.
+        Mean cosine distance of its rows to the centroid, 0 to 1.
     """
 
     sizes: NDArray[np.int64]
@@ -44,66 +49,82 @@ def calculate_cluster_stats(vectors: FloatArray, labels: IntArray) -> ClusterSta
     labels : int array of shape (rows,)
         Cluster ids without gaps from 0, -1 for noise.
     """
-    return unit_cluster_stats(normalize_rows(vectors), labels)
+    counts = np.ones(len(labels), np.int64)
+    return stats_of_sums(*sum_clusters(normalize_rows(vectors), labels, counts))
 
 
-def unit_cluster_stats(units: FloatArray, labels: IntArray) -> ClusterStats:
-    """Return the same for vectors that have length 1 already."""
-    rows = np.flatnonzero(labels >= 0)
-    count = int(labels.max(initial=-1)) + 1
-    sizes = np.bincount(labels[rows], minlength=count)
-    members = csr_array(
-        (np.ones(len(rows), np.float32), (labels[rows], rows)), shape=(count, len(labels))
-    )
-    centroids = _directions(members @ units)
-    spreads = np.zeros(count)
-    for block in row_blocks(len(rows), units.shape[1]):
-        chosen = rows[block]
-        gaps = 1 - np.einsum("ij,ij->i", units[chosen], centroids[labels[chosen]])
-        spreads += np.bincount(labels[chosen], weights=gaps, minlength=count)
-    return ClusterStats(sizes, centroids, np.clip(spreads / np.maximum(sizes, 1), 0, 2))
+def sum_clusters(
+    units: FloatArray, labels: IntArray, row_counts: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], SumArray]:
+    """Return the rows of each cluster and the sum of their directions.
 
-
-def _directions(sums: FloatArray) -> FloatArray:
-    """Return the sums scaled to length 1; what is left of vectors that cancel out becomes 0."""
-    lengths = np.linalg.norm(sums, axis=1, keepdims=True)
-    return normalize_rows(np.where(lengths > 1e-4, sums, 0).astype(np.float32))
-
-
-def measure_membership(
-    units: FloatArray, labels: IntArray, centroids: FloatArray
-) -> tuple[IntArray, FloatArray]:
-    """Return the nearest cluster of each row and how firmly the row belongs to it.
-
-    The nearest cluster of a clustered row is its own; of a noise row, the one with the nearest
-    centroid by cosine, ties by id. The strength is ``other / (own + other)``, where ``own`` is the
-    cosine distance to the centroid of that cluster and ``other`` to the nearest other centroid, or
-    1, that of unrelated vectors, when there is no other: 1 on the centroid, 0.5 half-way between
-    two, below 0.5 when another centroid is nearer.
+    Parameters
+    ----------
+    units : float32 array of shape (nodes, dimensions)
+        Of length 1 or 0.
+    labels : int array of shape (nodes,)
+        Cluster numbers from 0, -1 for noise.
+    row_counts : int64 array of shape (nodes,)
+        The rows of each node.
 
     Returns
     -------
-    nearest : int32 array of shape (rows,)
-        -1 when there is no cluster at all.
-    strengths : float32 array of shape (rows,)
-        0 to 1; 0 when there is no cluster at all.
+    sizes : int64 array of shape (clusters,)
+    sums : float64 array of shape (clusters, dimensions)
     """
-    nearest = labels.astype(np.int32)
-    strengths = np.zeros(len(labels), np.float32)
-    if len(centroids) == 0:
-        return nearest, strengths
-    for block in row_blocks(len(units), len(centroids)):
-        gaps = np.clip(1 - units[block] @ centroids.T, 0, 2)
-        nearest[block] = np.where(labels[block] >= 0, labels[block], gaps.argmin(axis=1))
-        strengths[block] = _strengths(gaps, nearest[block])
-    return nearest, strengths
+    count = int(labels.max(initial=-1)) + 1
+    clustered = labels >= 0
+    sizes = np.bincount(labels[clustered], weights=row_counts[clustered], minlength=count)
+    sums = np.zeros((count, units.shape[1]))
+    for start in range(0, len(units) if count else 0, _ROWS_PER_SUM):
+        block = slice(start, start + _ROWS_PER_SUM)
+        _add_block(sums, units[block], labels[block], row_counts[block])
+    return sizes.astype(np.int64), sums
 
 
-def _strengths(gaps: FloatArray, nearest: IntArray) -> FloatArray:
-    """Return ``other / (own + other)`` of each row; 0.5 where both are 0."""
-    rows = np.arange(len(gaps))
-    own = gaps[rows, nearest]
-    gaps[rows, nearest] = np.inf
-    other = np.where(gaps.shape[1] > 1, gaps.min(axis=1), _UNRELATED)
-    total = own + other
-    return np.where(total > 0, other / np.where(total > 0, total, 1), 0.5).astype(np.float32)
+def _add_block(
+    sums: SumArray, units: FloatArray, labels: IntArray, row_counts: NDArray[np.int64]
+) -> None:
+    """Add the directions of some nodes to the sums of their clusters."""
+    present, places = np.unique(labels, return_inverse=True)
+    indicator = csr_array(
+        (row_counts.astype(np.float32), (places, np.arange(len(units)))),
+        shape=(len(present), len(units)),
+    )
+    partial = indicator @ units
+    inside = present >= 0
+    sums[present[inside]] += partial[inside]
+
+
+def merge_sums(
+    sizes: NDArray[np.int64], sums: SumArray, parents: IntArray, count: int
+) -> tuple[NDArray[np.int64], SumArray]:
+    """Return sizes and sums of the clusters that those of a finer layer lie in.
+
+    Parameters
+    ----------
+    sizes, sums
+        See `sum_clusters`.
+    parents : int array of shape (clusters,)
+        For each of them its cluster in the coarser layer.
+    count : int
+        The clusters of the coarser layer.
+    """
+    merged_sizes = np.zeros(count, np.int64)
+    merged_sums = np.zeros((count, sums.shape[1]))
+    np.add.at(merged_sizes, parents, sizes)
+    np.add.at(merged_sums, parents, sums)
+    return merged_sizes, merged_sums
+
+
+def stats_of_sums(sizes: NDArray[np.int64], sums: SumArray) -> ClusterStats:
+    """Return the figures of clusters from their rows and the sums of their directions.
+
+    A centroid has the direction of the sum; so the mean similarity of its rows is the length of the
+    sum over their number.
+    """
+    shares = np.linalg.norm(sums, axis=1) / np.maximum(sizes, 1)
+    is_direction = shares > _LEAST_LENGTH
+    centroids = normalize_rows(np.where(is_direction[:, None], sums, 0).astype(np.float32))
+    spreads = 1 - np.where(is_direction, shares, 0)
+    return ClusterStats(sizes, centroids, np.clip(spreads, 0, 1))

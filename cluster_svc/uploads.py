@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cluster_svc.graph import NeighborGraph
+from cluster_svc.shared_array import SharedArray
 from level_rpc.errors import ConfigNotFirst, FieldInvalid
 from level_rpc.streams import IDLE_SECONDS, received
 from level_rpc.tensors import ArrayAssembler
@@ -18,6 +20,9 @@ MAX_ROW_COUNT = 2**31 - 1
 
 # Progress is told at every tenth.
 _STEP = 0.1
+
+# Fields whose message holds a block of one of several arrays, which go by dotted names.
+_GROUPS = ("graph", "model")
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class Upload:
     ----------
     requests
         Messages with one field set: first ``config``, then blocks by the names of their arrays;
-        ``graph`` holds such a message in turn.
+        ``graph`` and ``model`` hold such a message in turn, their arrays go by dotted names.
     limits
         What is refused.
     """
@@ -75,10 +80,45 @@ class Upload:
             )
         return request.config
 
-    def expect(self, name: str, dtype: type, row_count: int, *row_shape: int) -> ArrayAssembler:
-        """Return what takes the blocks of an announced array; refuses a too large one."""
+    def expect(
+        self, name: str, dtype: type, row_count: int, *row_shape: int
+    ) -> Callable[[], NDArray[Any]]:
+        """Return what gives an announced array once all has come; refuses a too large one."""
+        return self._expect(name, dtype, row_count, row_shape).finish
+
+    def expect_shared(
+        self, name: str, row_count: int, *row_shape: int
+    ) -> Callable[[], SharedArray]:
+        """Return the same for a float32 array that lies in shared memory from the beginning."""
+        taken: list[SharedArray] = []
+
+        def allocate(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+            taken.append(SharedArray(shape, dtype))
+            return taken[0].array
+
+        assembler = self._expect(name, np.float32, row_count, row_shape, allocate)
+
+        def finish() -> SharedArray:
+            assembler.finish()
+            return taken[0]
+
+        return finish
+
+    def _expect(
+        self,
+        name: str,
+        dtype: type,
+        row_count: int,
+        row_shape: tuple[int, ...],
+        allocate: Callable[[tuple[int, ...], np.dtype[Any]], NDArray[Any]] = np.empty,
+    ) -> ArrayAssembler:
         assembler = ArrayAssembler(
-            name, dtype, row_count, row_shape, max_bytes=self._limits.max_array_bytes
+            name,
+            dtype,
+            row_count,
+            row_shape,
+            max_bytes=self._limits.max_array_bytes,
+            allocate=allocate,
         )
         self._arrays[name] = assembler
         self._announced_rows += row_count
@@ -91,12 +131,12 @@ class Upload:
         check_range("graph_shape.row_count", row_count, 1, MAX_ROW_COUNT)
         check_range("graph_shape.node_count", node_count, 1, row_count)
         check_range("graph_shape.neighbor_count", neighbor_count, 0, node_count - 1)
-        nodes = self.expect("row_nodes", np.int32, row_count)
-        indices = self.expect("indices", np.int32, node_count, neighbor_count)
-        distances = self.expect("distances", np.float32, node_count, neighbor_count)
+        nodes = self.expect("graph.row_nodes", np.int32, row_count)
+        indices = self.expect("graph.indices", np.int32, node_count, neighbor_count)
+        distances = self.expect("graph.distances", np.float32, node_count, neighbor_count)
 
         def finish() -> NeighborGraph:
-            graph = NeighborGraph(nodes.finish(), indices.finish(), distances.finish())
+            graph = NeighborGraph(nodes(), indices(), distances())
             graph.check()
             return graph
 
@@ -137,9 +177,10 @@ def check_range(field: str, value: int, low: int, high: int) -> None:
 def _open(request: Any) -> tuple[str, Any]:
     """Return the name and the block that a message carries."""
     name = request.WhichOneof("payload")
-    if name == "graph":
-        request = request.graph
-        name = request.WhichOneof("array")
+    if name in _GROUPS:
+        group, request = name, getattr(request, name)
+        array = request.WhichOneof("array")
+        return (f"{group}.{array}", getattr(request, array)) if array else ("nothing", None)
     return (name, getattr(request, name)) if name else ("nothing", None)
 
 

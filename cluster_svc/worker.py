@@ -7,6 +7,7 @@ that joins them, and the end of that socket ends the process in the middle of an
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import queue
 import signal
@@ -14,139 +15,85 @@ import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
-from multiprocessing.reduction import recv_handle
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cluster_svc.jobs import ClusterJob, Event, Job, LayOutJob
-    from cluster_svc.vectors import FloatArray
-
-    Task = tuple[Job, FloatArray | None]
-    Send = Callable[[Event], None]
+    from cluster_svc.jobs import ComputeOptions, Job
 
 # Below the processes that answer people.
 _NICENESS = 10
 
-_THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMBA_NUM_THREADS",
-)
+# Blocks of rows are spread over threads of our own; a library's would make the same sums differ.
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def main() -> None:
-    """Serve jobs until the parent is gone; arguments: the socket's descriptor, the thread count."""
-    descriptor, thread_count = sys.argv[1:]
-    _limit_process(thread_count)
+    """Serve jobs until the parent is gone; arguments: the socket's descriptor, the options."""
+    descriptor, options = sys.argv[1:]
+    _limit_process()
     # Before there are two threads: they would wait for each other's half-imported modules.
-    importlib.import_module("cluster_svc.jobs")
-    connection = Connection(int(descriptor))
-    tasks: queue.Queue[Task] = queue.Queue()
-    threading.Thread(target=_receive, args=(connection, tasks), daemon=True).start()
-    for warm_up in _WARM_UPS:
-        if tasks.empty():
-            warm_up()
-    while True:
-        _work(*tasks.get(), connection.send)
+    for name in ("cluster_svc.work", "cluster_svc.warm_up"):
+        importlib.import_module(name)
+    from cluster_svc.jobs import ComputeOptions
+
+    _serve(Connection(int(descriptor)), ComputeOptions(**json.loads(options)))
 
 
-def _limit_process(thread_count: str) -> None:
+def _limit_process() -> None:
     """Set what must be set before NumPy is loaded; leave stopping to the parent."""
     for variable in _THREAD_VARIABLES:
-        os.environ[variable] = thread_count
-    # Idle OpenMP threads would spin on the cores that the other services need.
-    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+        os.environ[variable] = "1"
     os.nice(_NICENESS)
     warnings.simplefilter("ignore")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
-def _receive(connection: Connection, tasks: queue.Queue[Task]) -> None:
-    """Queue jobs with their vectors; end the process when the parent is gone."""
-    from cluster_svc.jobs import ClusterJob
-    from cluster_svc.shared_array import map_array
+def _serve(connection: Connection, options: ComputeOptions) -> None:
+    from cluster_svc.warm_up import warm_up
+    from cluster_svc.work import find_search
+    from level_rpc.errors import LevelError
+
+    # Loads what the engine needs, if anything; each job that cannot have it says so.
+    with suppress(LevelError):
+        find_search(options)
+    jobs: queue.Queue[Job] = queue.Queue()
+    threading.Thread(target=_receive, args=(connection, jobs), daemon=True).start()
+    # A job that comes meanwhile waits for what it needs, and for nothing else.
+    threading.Thread(target=warm_up, daemon=True).start()
+    while True:
+        _answer(jobs.get(), options, connection)
+
+
+def _receive(connection: Connection, jobs: queue.Queue[Job]) -> None:
+    """Queue jobs; end the process when the parent is gone."""
+    from cluster_svc import channel
 
     try:
         while True:
-            job = connection.recv()
-            vectors = None
-            if isinstance(job, ClusterJob):
-                handle = recv_handle(connection)
-                vectors = map_array(handle, job.shape)
-                os.close(handle)
-            tasks.put((job, vectors))
+            jobs.put(channel.receive(connection))
     except (EOFError, OSError):
         os._exit(0)
 
 
-def _work(job: Job, vectors: FloatArray | None, send: Send) -> None:
-    from cluster_svc.jobs import ClusterJob, Failed
+def _answer(job: Job, options: ComputeOptions, connection: Connection) -> None:
+    """Send the events of a job, its end last."""
+    from cluster_svc import channel
+    from cluster_svc.jobs import Event, Failed
+    from cluster_svc.work import do_job
     from level_rpc.errors import LevelError
 
+    def send(event: Event) -> None:
+        channel.send(connection, event, os.getppid())
+
     try:
-        if isinstance(job, ClusterJob):
-            assert vectors is not None
-            _cluster(job, vectors, send)
-        else:
-            _lay_out(job, send)
+        send(do_job(job, options, send))
     except LevelError as error:
         send(Failed(error))
     except Exception:
         send(Failed(None, traceback.format_exc()))
-
-
-def _cluster(job: ClusterJob, vectors: FloatArray, send: Send) -> None:
-    from cluster_svc.clusters import run_clustering
-    from cluster_svc.jobs import Clustered, GraphBuilt, Progressed
-
-    clustering = run_clustering(
-        vectors,
-        job.algorithm,
-        job.parameters,
-        job.seed,
-        graph=job.graph,
-        neighbor_count=job.neighbor_count,
-        exemplar_count=job.exemplar_count,
-        default_eps=job.default_eps,
-        report=lambda stage, fraction: send(Progressed(stage, fraction)),
-        on_graph=lambda graph: send(GraphBuilt(graph)),
-    )
-    send(Clustered(clustering))
-
-
-def _lay_out(job: LayOutJob, send: Send) -> None:
-    from cluster_svc.clusters import Stage
-    from cluster_svc.jobs import LaidOut, Progressed
-    from cluster_svc.layout import lay_out
-
-    positions = lay_out(
-        job.graph,
-        seed=job.seed,
-        start=job.start,
-        report=lambda fraction: send(Progressed(Stage.LAYOUT, fraction)),
-    )
-    send(LaidOut(positions))
-
-
-def _compile_layout() -> None:
-    import numpy as np
-
-    from cluster_svc.graph import build_graph
-    from cluster_svc.layout import lay_out
-
-    lay_out(build_graph(np.eye(4, dtype=np.float32)))
-
-
-# What jobs will need, in the order in which they will; skipped when a job is there already.
-_WARM_UPS: tuple[Callable[[], object], ...] = (
-    lambda: importlib.import_module("sknetwork.clustering"),
-    lambda: importlib.import_module("umap.layouts"),
-    _compile_layout,
-)
 
 
 if __name__ == "__main__":

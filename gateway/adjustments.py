@@ -1,4 +1,4 @@
-"""Reads the body of an adjustment, and says what the weights are after it; pure.
+"""Reads the body of an adjustment and checks it; pure.
 
 The body is parsed by hand: a schema library would take numbers for ids and words for numbers, keep
 the last of two equal keys, and repeat what it refuses. An id is known in its one usual spelling
@@ -9,13 +9,12 @@ import json
 import math
 import re
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from gateway.errors import RevisionConflict, WeightsRefused
 from gateway.problems import RequestRefused
 from level_rpc.errors import FailedPrecondition
-from levelling import NOISE_ID
 
 MAX_BYTES = 1_000_000
 MAX_WEIGHT = 1e6
@@ -79,20 +78,6 @@ def check_adjustments(
         cluster_ids[key]: float(value) if value >= sys.float_info.min else 0.0
         for key, value in adjustments.items()
     }
-
-
-def apply_adjustments(
-    weights: Mapping[int, float], changes: Mapping[int, float], cluster_ids: Collection[int]
-) -> dict[int, float]:
-    """Return all weights after the changes; raise WeightsRefused when no hill is left standing.
-
-    Where there are no clusters, noise must be left.
-    """
-    merged = {**weights, **changes}
-    standing = [cluster for cluster in cluster_ids if cluster != NOISE_ID] or cluster_ids
-    if not any(merged.get(cluster, 1.0) for cluster in standing):
-        raise WeightsRefused("Every cluster would have weight 0; leave at least one above 0.")
-    return merged
 
 
 def expected_revisions(if_match: str | None) -> frozenset[int] | None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from gateway.pipeline_types import ExemplarKind
 from level_rpc.errors import Internal
 
 DEFAULT_NEIGHBOR_COUNT = 15
@@ -54,6 +55,7 @@ class PipelineParameters:
     random_seed: int = 0
     neighbor_count: int = DEFAULT_NEIGHBOR_COUNT
     exemplar_count: int = 5
+    exemplar_kind: ExemplarKind = ExemplarKind.CENTRAL
     grid_size: int = 100
     dataset_description: str = ""
     language_code: str = ""
@@ -86,7 +88,10 @@ class ClusterName:
 
 @dataclass(frozen=True)
 class WeightsRevision:
-    """The weights of a dataset: clusters that are not named weigh 1; -1 is noise."""
+    """The weights of a dataset, of clusters of its finest layer; those not named weigh 1.
+
+    -1 is noise.
+    """
 
     revision: int
     weights: dict[int, float]

@@ -8,6 +8,8 @@ LevelError
 │   ├── DatasetFailed           the dataset failed; its error says why
 │   └── RevisionConflict        the weights changed since the caller read them
 ├── InvalidArgument
+│   ├── FieldInvalid
+│   │   └── LayerUnknown        a layer that the dataset has not
 │   ├── WeightsRefused          an adjustment that cannot be applied
 │   └── UploadRefused           a request that is not a usable upload
 ├── Unavailable
@@ -19,6 +21,7 @@ LevelError
 
 from level_rpc.errors import (
     FailedPrecondition,
+    FieldInvalid,
     Internal,
     InvalidArgument,
     NotFound,
@@ -94,3 +97,12 @@ class StoreDamaged(Internal):
     """The database's file is not a database any more."""
 
     reason = "STORE_DAMAGED"
+
+
+class LayerUnknown(FieldInvalid):
+    """The dataset has no such layer."""
+
+    def __init__(self, layer_index: int, layer_count: int) -> None:
+        there_are = "only layer 0" if layer_count == 1 else f"layers 0 to {layer_count - 1}"
+        message = f"There is no layer {layer_index}; this dataset has {there_are}."
+        super().__init__(message, field="layer", layer_count=layer_count)

@@ -1,10 +1,8 @@
 """Exports of a dataset as CSV, in pieces: no export is ever whole in memory."""
 
 import codecs
-import csv
-import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain
@@ -16,22 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.artifacts import ArtifactStore
+from gateway.cluster_lines import cluster_lines, layer_lines
 from gateway.dataset import Dataset, WeightsRevision
+from gateway.layer_files import artifact_name, layers_of_completed
+from gateway.layer_weights import LayerWeights
+from gateway.layers import LayerClusters, Layers
 from gateway.tables import TableInfo, write_resampled, write_weighted
 from level_rpc.errors import FieldInvalid
 from levelling import NOISE_ID, resample_rows, row_weights
 
 MAX_RESAMPLED_ROWS = 10_000_000
-NOISE_LABEL = "noise"
-CLUSTER_COLUMNS = (
-    "row_id",
-    "cluster_id",
-    "nearest_cluster_id",
-    "cluster_label",
-    "cluster_membership_prob",
-    "projection_x",
-    "projection_y",
-)
 _BLOCK_ROWS = 8_192
 
 
@@ -41,6 +33,7 @@ class ExportFormat(StrEnum):
     WEIGHTED = "weighted"
     RESAMPLED = "resampled"
     CLUSTERS = "clusters"
+    LAYERS = "layers"
 
 
 @dataclass(frozen=True)
@@ -88,32 +81,39 @@ class Exporter:
         weights: WeightsRevision,
         export_format: ExportFormat,
         draw: Draw,
+        layer_index: int | None = None,
     ) -> Export:
         """Return an export at these weights, whatever they become while it is sent.
+
+        Parameters
+        ----------
+        layer_index : int, optional
+            Whose clusters are listed; the terrain layer's by default.
 
         Raises
         ------
         InvalidArgument
-            When the rows that were asked for cannot be drawn.
+            When the rows that were asked for cannot be drawn, or there is no such layer.
         ArtifactDamaged
             When a stored file is missing or was changed.
         """
         draw.refuse_for(export_format)
-        make = {
-            ExportFormat.WEIGHTED: self._weighted,
-            ExportFormat.RESAMPLED: self._resampled,
-            ExportFormat.CLUSTERS: self._clusters,
-        }[export_format]
-        charset, pieces = make(dataset, weights, draw)
+        if layer_index is not None and export_format is not ExportFormat.CLUSTERS:
+            raise FieldInvalid("layer can be given for format=clusters only.", field="layer")
+        make: dict[ExportFormat, Callable[[], tuple[str, Iterator[bytes]]]] = {
+            ExportFormat.WEIGHTED: lambda: self._weighted(dataset, weights),
+            ExportFormat.RESAMPLED: lambda: self._resampled(dataset, weights, draw),
+            ExportFormat.CLUSTERS: lambda: self._clusters(dataset, layer_index),
+            ExportFormat.LAYERS: lambda: self._layers(dataset, weights),
+        }
+        charset, pieces = make[export_format]()
         # With the first piece every file is open: a failure is still an error, not a cut download,
         # and a dataset that is deleted meanwhile is exported to its end.
         first = next(pieces, b"")
         name = f"{PurePath(dataset.file_name).stem}-{export_format}.csv"
         return Export(name, charset, chain([first], pieces))
 
-    def _weighted(
-        self, dataset: Dataset, weights: WeightsRevision, _: Draw
-    ) -> tuple[str, Iterator[bytes]]:
+    def _weighted(self, dataset: Dataset, weights: WeightsRevision) -> tuple[str, Iterator[bytes]]:
         info = TableInfo.from_dict(dataset.table["info"])
         source, spans = self._records(dataset)
         rows = self._row_weights(dataset, weights)
@@ -132,18 +132,38 @@ class Exporter:
         source, spans = self._records(dataset)
         return _charset(info.encoding), write_resampled(source, spans, info, _numbers(rows))
 
-    def _clusters(
-        self, dataset: Dataset, _: WeightsRevision, __: Draw
-    ) -> tuple[str, Iterator[bytes]]:
-        terrain = self._artifacts.load_json(dataset.dataset_id, dataset.artifacts["terrain"])
+    def _clusters(self, dataset: Dataset, layer_index: int | None) -> tuple[str, Iterator[bytes]]:
+        layer = self._read_layers(dataset).find(layer_index)
+        terrain = self._terrain(dataset, layer)
         labels = {hill["cluster_id"]: hill["label"] for hill in terrain["hills"]}
-        names = ("labels", "nearest", "strengths", "positions")
-        arrays = [self._array(dataset, name) for name in names]
-        return "utf-8", _cluster_lines({**labels, NOISE_ID: NOISE_LABEL}, *arrays)
+        arrays = (
+            self._array(dataset, _name("labels", layer)),
+            self._array(dataset, _name("nearest", layer)),
+            self._array(dataset, _name("strengths", layer)),
+            self._array(dataset, "positions"),
+        )
+        return "utf-8", cluster_lines(labels, *arrays)
+
+    def _layers(self, dataset: Dataset, weights: WeightsRevision) -> tuple[str, Iterator[bytes]]:
+        layers = self._read_layers(dataset)
+        weighed = LayerWeights.from_stored(layers, weights.weights)
+        described = [
+            (layer, self._terrain(dataset, layer)["hills"], weighed.of(layer))
+            for layer in layers.layers
+        ]
+        return "utf-8", layer_lines(described)
 
     def _row_weights(self, dataset: Dataset, weights: WeightsRevision) -> NDArray[np.float64]:
-        labels = self._array(dataset, "labels")
+        # Weights live on the finest layer.
+        labels = self._array(dataset, _name("labels", self._read_layers(dataset).finest))
         return row_weights(labels, weights.weights, weights.weights.get(NOISE_ID, 1.0))
+
+    def _read_layers(self, dataset: Dataset) -> Layers:
+        return layers_of_completed(self._artifacts, dataset)
+
+    def _terrain(self, dataset: Dataset, layer: LayerClusters) -> Any:
+        file = dataset.artifacts[_name("terrain", layer)]
+        return self._artifacts.load_json(dataset.dataset_id, file)
 
     def _records(self, dataset: Dataset) -> tuple[Any, NDArray[np.int64]]:
         source = self._artifacts.path(dataset.dataset_id, dataset.artifacts["source"])
@@ -164,35 +184,10 @@ def _charset(encoding: str) -> str:
     return codecs.lookup(encoding).name.replace("_", "-")
 
 
+def _name(name: str, layer: LayerClusters) -> str:
+    return artifact_name(name, layer.layer_index, layer.is_terrain_layer)
+
+
 def _numbers(rows: NDArray[np.int64]) -> Iterator[int]:
     for first in range(0, rows.size, _BLOCK_ROWS):
         yield from rows[first : first + _BLOCK_ROWS].tolist()
-
-
-def _cluster_lines(
-    names: dict[int, str],
-    labels: NDArray[np.int32],
-    nearest: NDArray[np.int32],
-    strengths: NDArray[np.float32],
-    positions: NDArray[np.float32],
-) -> Iterator[bytes]:
-    """Yield a header, and a line for each row in the order of the input."""
-    yield (",".join(CLUSTER_COLUMNS) + "\n").encode()
-    for first in range(0, len(labels), _BLOCK_ROWS):
-        block = slice(first, first + _BLOCK_ROWS)
-        cluster_ids = labels[block].tolist()
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(
-            zip(
-                range(first, first + len(cluster_ids)),
-                cluster_ids,
-                nearest[block].tolist(),
-                [names.get(cluster_id, "") for cluster_id in cluster_ids],
-                # As text, a float32 has the fewest digits that give the same float32 back.
-                strengths[block].astype(str),
-                positions[block, 0].astype(str),
-                positions[block, 1].astype(str),
-                strict=True,
-            )
-        )
-        yield text.getvalue().encode()

@@ -9,12 +9,13 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.layers import Layers
 from gateway.terrain_view import Terrain
 
 
 @dataclass(eq=False)
-class LoadedDataset:
-    """What of a completed dataset is kept ready.
+class LoadedTerrain:
+    """What of one layer is kept ready.
 
     Parameters
     ----------
@@ -31,6 +32,21 @@ class LoadedDataset:
     heights: NDArray[np.float32]
     rendered: tuple[int, bytes] | None = None
     rendering: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+@dataclass(eq=False)
+class LoadedDataset:
+    """What of a completed dataset is kept ready.
+
+    Parameters
+    ----------
+    layers : Layers
+    terrains : dict of int to LoadedTerrain
+        By layer index, those that were asked for.
+    """
+
+    layers: Layers
+    terrains: dict[int, LoadedTerrain] = field(default_factory=dict)
 
 
 class DatasetMemory:

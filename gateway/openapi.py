@@ -8,7 +8,8 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
 
 from gateway.schema_examples import ACCEPTED, UNHEALTHY
-from gateway.schemas import Adjusted, DatasetList, Health, Problem, TerrainView
+from gateway.schemas import DatasetList, Health, Problem
+from gateway.terrain_schemas import Adjusted, TerrainView
 
 _ASSUMED = ("HTTPValidationError", "ValidationError")
 _ANSWERS = (DatasetList, TerrainView, Adjusted, Health)

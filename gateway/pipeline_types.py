@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Protocol
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 ParameterValue = float | int | str | bool
 OnProgress = Callable[[float], None]
+OnDraft = Callable[[NDArray[np.float32]], None]
 
 
 @dataclass(frozen=True)
@@ -54,9 +56,26 @@ class NeighborGraph:
     distances: NDArray[np.float32]
 
 
+class ExemplarKind(StrEnum):
+    """Which rows stand for a cluster: the most central ones, or ones that together cover it."""
+
+    CENTRAL = "central"
+    DIVERSE = "diverse"
+
+
 @dataclass(frozen=True)
 class ClusterStats:
-    """One cluster of a layer."""
+    """One cluster of a layer.
+
+    Attributes
+    ----------
+    spread : float
+        Mean cosine distance of its rows to the centroid, 0 to 2.
+    parent_id : int
+        The cluster of the next coarser layer that it lies in, -1 when there is none.
+    stability : float, optional
+        How well it survives another seed and a bootstrap sample, 0 to 1; None when not measured.
+    """
 
     cluster_id: int
     size: int
@@ -72,8 +91,11 @@ class Layer:
 
     Attributes
     ----------
+    layer_index : int
+        From 0, the finest; each cluster lies in one of the next layer.
     clusters : tuple of ClusterStats
-        By cluster_id, without gaps, largest first.
+        By cluster_id, without gaps, largest first; ids are unique over all layers, and the terrain
+        layer's start at 0.
     centroids : ndarray of shape (cluster_count, dimension_count), float32
     labels, nearest : ndarray of shape (row_count,), int32
         -1 is noise; `nearest` is -1 only when there is no cluster.
@@ -91,17 +113,96 @@ class Layer:
 
 
 @dataclass(frozen=True)
+class Landmarks:
+    """The rows of a clustering that new rows are compared with.
+
+    Attributes
+    ----------
+    row_ids : ndarray of shape (landmark_count,), int64
+        Rising.
+    reaches : ndarray of shape (landmark_count,), float32
+        The cosine distance within which a new row is as dense as its clusters are, 0 to 2.
+    """
+
+    row_ids: NDArray[np.int64]
+    reaches: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
 class Clustering:
-    """What the cluster service answers; `outcome` says what was done and why, as JSON values."""
+    """What the cluster service answers; `outcome` says what was done and why, as JSON values.
+
+    Layers come finest first and are nested; noise is the same rows in each.
+    """
 
     graph: NeighborGraph
     layers: tuple[Layer, ...]
+    landmarks: Landmarks
     outcome: dict[str, Any]
 
     @property
     def terrain_layer(self) -> Layer:
         """The layer that a terrain shows."""
         return next(layer for layer in self.layers if layer.is_terrain_layer)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where rows lie on the plane, and how well that shows what the graph and the labels say.
+
+    Attributes
+    ----------
+    positions : ndarray of shape (row_count, 2), float32
+        -1 to 1.
+    neighbor_preservation : float
+        Share of the graph's neighbours that are near on the plane too, 0 to 1.
+    own_hill_fraction : float, optional
+        Share of clustered rows whose nearest hill centre is their own cluster's, 0 to 1; None
+        without labels or without a cluster.
+    """
+
+    positions: NDArray[np.float32]
+    neighbor_preservation: float
+    own_hill_fraction: float | None
+
+
+@dataclass(frozen=True)
+class AssignModel:
+    """A stored clustering as new rows are assigned to it: its landmarks, a row each.
+
+    Attributes
+    ----------
+    vectors : ndarray of shape (landmark_count, dimension_count), float32
+    labels : ndarray of shape (landmark_count,), int32
+        Their clusters in any one layer, -1 for noise.
+    reaches : ndarray of shape (landmark_count,), float32
+    positions : ndarray of shape (landmark_count, 2), float32, optional
+    """
+
+    vectors: NDArray[np.float32]
+    labels: NDArray[np.int32]
+    reaches: NDArray[np.float32]
+    positions: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
+class AssignedRows:
+    """What new rows got, each by itself.
+
+    Attributes
+    ----------
+    labels, nearest : ndarray of shape (row_count,), int32
+        -1 is noise; `nearest` is -1 only when the model has no cluster.
+    strengths : ndarray of shape (row_count,), float32
+        How firmly each row belongs to `nearest`, 0 to 1.
+    positions : ndarray of shape (row_count, 2), float32, optional
+        On the scale of the model's; None where that has none.
+    """
+
+    labels: NDArray[np.int32]
+    nearest: NDArray[np.int32]
+    strengths: NDArray[np.float32]
+    positions: NDArray[np.float32] | None
 
 
 @dataclass(frozen=True)
@@ -182,14 +283,28 @@ class Stages(Protocol):
         random_seed: int,
         neighbor_count: int,
         exemplar_count: int,
+        exemplar_kind: ExemplarKind,
         on_progress: OnProgress,
     ) -> Clustering:
-        """Return clusters, exemplars and the neighbour graph of all rows."""
+        """Return the layers of clusters, their exemplars and the neighbour graph of all rows."""
 
     async def lay_out(
-        self, graph: NeighborGraph, random_seed: int, on_progress: OnProgress
-    ) -> NDArray[np.float32]:
-        """Return the position of every row: FLOAT32 of shape [row_count, 2], -1 to 1."""
+        self,
+        graph: NeighborGraph,
+        labels: NDArray[np.int32] | None,
+        random_seed: int,
+        on_progress: OnProgress,
+        on_draft: OnDraft | None = None,
+    ) -> Layout:
+        """Return the position of every row; rough ones on the way go to `on_draft`.
+
+        `labels`, INT32 of shape [row_count], -1 for noise: rows of a cluster are kept together.
+        """
+
+    async def assign(
+        self, model: AssignModel, vectors: NDArray[np.float32], on_progress: OnProgress
+    ) -> AssignedRows:
+        """Return cluster and position of each of the rows of `vectors`, [rows, dimension_count]."""
 
     def analyze(
         self,

@@ -7,6 +7,7 @@ quarter of its weight and leaves noise out.
 from typing import Any
 
 EXAMPLE_ID = "2c1f9a5e-7c0b-4d0e-9c0a-0f3f6d2b8a11"
+_NOISE_REASON = "17 rows lie in sparse regions, 3 in clusters of fewer than 3 rows."
 _MODEL_REVISION = "1110a243fdf4706b3f48f1d95db1a4f5529b4d41"
 
 MODEL: dict[str, Any] = {
@@ -26,6 +27,7 @@ PARAMETERS: dict[str, Any] = {
     "random_seed": 0,
     "neighbor_count": 15,
     "exemplar_count": 5,
+    "exemplar_kind": "central",
     "grid_size": 100,
     "dataset_description": "Messages to a bank's support",
     "language_code": "en",
@@ -36,6 +38,14 @@ CLUSTERING: dict[str, Any] = {
     "reason": "DBSCAN separates the rows clearly at eps 0.41: 5% are noise.",
     "parameters": {"eps": 0.41, "min_samples": 5, "min_cluster_size": 3},
     "noise_count": 20,
+    "noise": {
+        "count": 20,
+        "reason": _NOISE_REASON,
+        "sparse_count": 17,
+        "small_cluster_count": 3,
+    },
+    "layer_count": 2,
+    "layer_reason": "2 hills: a terrain of 420 rows shows at most 8.",
     "graph_recall": 1.0,
     "eps_curve": [],
 }
@@ -127,7 +137,7 @@ _CARDS: dict[str, Any] = {
     "label": "Lost bank cards",
     "description": "Customers report a lost or stolen card and ask for a new one.",
     "label_source": "llm",
-    "parent_id": -1,
+    "parent_id": 2,
     "x": 0.0,
     "z": 0.0,
     "radius": 1.0,
@@ -140,14 +150,14 @@ _CARDS: dict[str, Any] = {
     "color": "#4936b6",
     "keywords": ["card", "lost", "stolen"],
     "exemplars": [{"row_id": 17, "text": "I lost my card yesterday, can you send a new one?"}],
-    "stability": None,
+    "stability": 0.97,
 }
 _RATES: dict[str, Any] = {
     "cluster_id": 1,
     "label": "Exchange rates",
     "description": "Customers ask which rate applies to a payment abroad.",
     "label_source": "llm",
-    "parent_id": -1,
+    "parent_id": 2,
     "x": 1.0,
     "z": 1.0,
     "radius": 1.0,
@@ -160,14 +170,28 @@ _RATES: dict[str, Any] = {
     "color": "#ddb227",
     "keywords": ["rate", "exchange", "currency"],
     "exemplars": [{"row_id": 203, "text": "Which exchange rate did you use for my payment?"}],
-    "stability": None,
+    "stability": 0.88,
 }
 TERRAIN: dict[str, Any] = {
     "hills": [_CARDS, _RATES],
     "heightData": [[4.0023, 4.0437], [4.0437, 4.1679]],
     "gridSize": 2,
     "metrics": METRICS,
-    "noise": {"count": 20, "share": 0.0476, "weight": 0.0, "effective_size": 0.0},
+    "noise": {
+        "count": 20,
+        "share": 0.0476,
+        "weight": 0.0,
+        "effective_size": 0.0,
+        "reason": _NOISE_REASON,
+        "sparse_count": 17,
+        "small_cluster_count": 3,
+    },
+    "layer": 0,
+    "layers": [
+        {"layer_index": 0, "first_cluster_id": 0, "cluster_count": 2, "is_terrain_layer": True},
+        {"layer_index": 1, "first_cluster_id": 2, "cluster_count": 1, "is_terrain_layer": False},
+    ],
+    "layout": {"own_hill_fraction": 0.98, "neighbor_preservation": 0.41},
     "revision": 1,
 }
 _READY: dict[str, Any] = {"ready": True, "reason": "", "details": {}}

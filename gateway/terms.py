@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from heapq import nsmallest
 from itertools import islice
@@ -54,6 +54,21 @@ def count_terms(
 ) -> list[dict[str, int]]:
     """Return for each cluster how often each of its most frequent terms stands in its rows.
 
+    As `count_terms_of_layers` of one layer whose cluster ids start at 0.
+    """
+    (counts,) = count_terms_of_layers(texts, [labels], [cluster_count], term_limit=term_limit)
+    return counts
+
+
+def count_terms_of_layers(
+    texts: Iterable[str],
+    labels: Sequence[Iterable[int]],
+    cluster_counts: Sequence[int],
+    *,
+    term_limit: int = TERM_LIMIT,
+) -> list[list[dict[str, int]]]:
+    """Return for each cluster of each layer how often its most frequent terms stand in its rows.
+
     Rows are read once, in order, and memory is bounded whatever their number: where a cluster
     has more different terms than there is room for, its rarest are forgotten on the way. At most
     the first 20,000 characters of a row count.
@@ -62,38 +77,82 @@ def count_terms(
     ----------
     texts : iterable of str
         The rows; any characters.
-    labels : iterable of int, as long as ``texts``
-        Cluster of each row, 0 to ``cluster_count - 1``; -1 (noise) is passed over.
-    cluster_count
-        How many clusters there are.
+    labels : sequence of iterable of int, each as long as ``texts``
+        Of each layer, the cluster of each row, 0 to its ``cluster_counts - 1``; -1 (noise) is
+        passed over.
+    cluster_counts : sequence of int
+        How many clusters each layer has.
     term_limit
-        How many terms a cluster keeps at most; fewer, but at least 20, where there are so many
+        How many terms a cluster keeps at most; fewer, but at least 20, where a layer has so many
         clusters that all of them together would have more than a million.
 
     Returns
     -------
-    list of dict
-        By cluster: term to count, most frequent first, equal counts in code point order. A term
-        is a word, or two neighbouring words with one space between.
+    list of list of dict
+        By layer, by cluster: term to count, most frequent first, equal counts in code point order.
+        A term is a word, or two neighbouring words with one space between.
 
     Raises
     ------
     ValueError
-        If ``texts`` and ``labels`` differ in length, or a label is ``cluster_count`` or more.
+        If ``texts`` and ``labels`` differ in length, or a label has no cluster.
     """
-    room = _TERMS_IN_MEMORY // max(cluster_count, 1)
-    kept_count = min(term_limit, max(_FEWEST_TERMS, room))
-    counters: list[Counter[str]] = [Counter() for _ in range(cluster_count)]
-    for text, label in zip(texts, labels, strict=True):
-        if label < 0:
+    layers = [_LayerCounter(count, term_limit) for count in cluster_counts]
+    for text, *clusters in zip(texts, *labels, strict=True):
+        if max(clusters) < 0:
             continue
-        if label >= cluster_count:
-            raise ValueError(f"label {label} with {cluster_count} clusters; labels start at 0")
-        counter = counters[label]
-        counter.update(split_terms(text))
-        if len(counter) > max(2 * kept_count, room):
+        terms = split_terms(text)
+        for layer, cluster in zip(layers, clusters, strict=True):
+            if cluster >= 0:
+                layer.add(cluster, terms)
+    return [layer.finish() for layer in layers]
+
+
+def sum_terms(
+    counts: Sequence[Mapping[str, int]],
+    parents: Sequence[int],
+    parent_count: int,
+    *,
+    term_limit: int = TERM_LIMIT,
+) -> list[dict[str, int]]:
+    """Return the counts of coarser clusters from those of the clusters they are made of.
+
+    Parameters
+    ----------
+    counts : sequence of mapping
+        Of each finer cluster, term to count.
+    parents : sequence of int
+        The coarser cluster that each lies in, 0 to ``parent_count - 1``.
+    parent_count
+        How many coarser clusters there are.
+    term_limit
+        How many terms a cluster keeps at most.
+    """
+    sums: list[Counter[str]] = [Counter() for _ in range(parent_count)]
+    for terms, parent in zip(counts, parents, strict=True):
+        sums[parent].update(terms)
+    return [_most_frequent(counter, term_limit) for counter in sums]
+
+
+class _LayerCounter:
+    """Counts terms of the clusters of one layer."""
+
+    def __init__(self, cluster_count: int, term_limit: int) -> None:
+        self._room = _TERMS_IN_MEMORY // max(cluster_count, 1)
+        self._kept_count = min(term_limit, max(_FEWEST_TERMS, self._room))
+        self._counters: list[Counter[str]] = [Counter() for _ in range(cluster_count)]
+
+    def add(self, cluster: int, terms: list[str]) -> None:
+        if cluster >= len(self._counters):
+            count = len(self._counters)
+            raise ValueError(f"label {cluster} with {count} clusters; labels start at 0")
+        counter = self._counters[cluster]
+        counter.update(terms)
+        if len(counter) > max(2 * self._kept_count, self._room):
             _forget_rarest(counter)
-    return [_most_frequent(counter, kept_count) for counter in counters]
+
+    def finish(self) -> list[dict[str, int]]:
+        return [_most_frequent(counter, self._kept_count) for counter in self._counters]
 
 
 def split_terms(text: str) -> list[str]:

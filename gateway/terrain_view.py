@@ -12,130 +12,146 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.layer_weights import LayerWeights
+from gateway.layers import LayerClusters, Layers
 from gateway.pipeline_types import HillShape
 from levelling import NOISE_ID, Balance, Groups, measure
 
 _HEIGHT_DIGITS = 4
+_NOISE_UNEXPLAINED = {"reason": "", "sparse_count": None, "small_cluster_count": None}
+_LAYOUT_UNMEASURED = {"own_hill_fraction": None, "neighbor_preservation": None}
 
 
 @dataclass(frozen=True, eq=False)
 class Terrain:
-    """A dataset's terrain at weight 1.
+    """One layer of a dataset as a terrain at weight 1.
 
     Parameters
     ----------
+    layers : Layers
+        All layers of the dataset.
+    layer : LayerClusters
+        The one that is shown.
     grid_size : int
         Cells along each side.
     height_scale : float
         What the summed hills are multiplied with.
     hills : tuple of dict
         As the worker stored them, by cluster id.
-    noise_count : int
-        Rows in no cluster.
-    cluster_ids : ndarray of shape (groups,), int64
-        Every cluster, and -1 for noise at the end, whether or not there is any.
-    row_counts : ndarray of shape (groups,), int64
-        The rows of each.
-    original : Balance
-        The figures at weight 1.
+    noise : dict
+        `count`, rows in no cluster, and where it is known why they are: `reason`, `sparse_count`
+        and `small_cluster_count`.
+    layout : dict
+        `own_hill_fraction` and `neighbor_preservation`, None where they were not measured.
     """
 
+    layers: Layers
+    layer: LayerClusters
     grid_size: int
     height_scale: float
     hills: tuple[dict[str, Any], ...]
-    noise_count: int
-    cluster_ids: NDArray[np.int64]
-    row_counts: NDArray[np.int64]
-    original: Balance
+    noise: dict[str, Any]
+    layout: dict[str, Any]
 
     @classmethod
-    def from_stored(cls, stored: Mapping[str, Any]) -> Self:
-        """Return the terrain that the worker stored as JSON."""
-        hills = tuple(stored["hills"])
-        noise_count = stored["noise"]["count"]
-        counts = {**{hill["cluster_id"]: hill["size"] for hill in hills}, NOISE_ID: noise_count}
-        cluster_ids = np.array(list(counts), dtype=np.int64)
-        row_counts = np.array(list(counts.values()), dtype=np.int64)
-        original = measure(Groups(cluster_ids, np.ones(len(counts)), row_counts))
+    def from_stored(
+        cls,
+        stored: Mapping[str, Any],
+        layers: Layers | None = None,
+        layer_index: int | None = None,
+    ) -> Self:
+        """Return the terrain that the worker stored as JSON.
+
+        Without `layers`, its hills are the only one.
+        """
+        layers = layers or Layers.of_one(stored["hills"])
         return cls(
+            layers=layers,
+            layer=layers.find(layer_index),
             grid_size=stored["grid_size"],
             height_scale=stored["height_scale"],
-            hills=hills,
-            noise_count=noise_count,
-            cluster_ids=cluster_ids,
-            row_counts=row_counts,
-            original=original,
+            hills=tuple(stored["hills"]),
+            noise={**_NOISE_UNEXPLAINED, **stored["noise"]},
+            layout={**_LAYOUT_UNMEASURED, **stored.get("layout", {})},
         )
 
-    @cached_property
-    def weighed_ids(self) -> dict[str, int]:
-        """Ids that may be given a weight, by how they are written: clusters, and -1 for noise."""
-        return {str(cluster): cluster for cluster in self.cluster_ids.tolist()}
+    def weigh(self, weights: Mapping[int, float]) -> LayerWeights:
+        """Return stored weights, of the finest layer's clusters, as they are in every layer."""
+        return LayerWeights.from_stored(self.layers, weights)
 
-    def complete_weights(self, weights: Mapping[int, float]) -> dict[int, float]:
-        """Return the weight of every cluster, and of noise."""
-        return {cluster: weights.get(cluster, 1.0) for cluster in self.weighed_ids.values()}
-
-    def metrics(self, weights: Mapping[int, float]) -> dict[str, Any]:
+    def metrics(self, weights: LayerWeights) -> dict[str, Any]:
         """Return every figure of balance at these weights, and `original`, the same at weight 1."""
-        factors = np.array(list(self.complete_weights(weights).values()), dtype=np.float64)
-        balance = measure(Groups(self.cluster_ids, factors, self.row_counts))
-        return {**asdict(balance), "original": asdict(self.original)}
+        balance = self._measure(np.append(weights.finest, weights.noise))
+        return {**asdict(balance), "original": asdict(self._original)}
 
-    def shapes(self, weights: Mapping[int, float]) -> list[HillShape]:
+    def shapes(self, weights: LayerWeights) -> list[HillShape]:
         """Return the hills at these weights, as the ground is built from them."""
+        shown = weights.of(self.layer)
         return [
             HillShape(
                 cluster_id=hill["cluster_id"],
                 x=hill["x"],
                 z=hill["z"],
                 radius=hill["radius"],
-                height=hill["original_height"] * weights.get(hill["cluster_id"], 1.0),
+                height=hill["original_height"] * shown[hill["cluster_id"]],
             )
             for hill in self.hills
         ]
 
     def view(
-        self, weights: Mapping[int, float], revision: int, heights: NDArray[np.float32]
+        self, weights: LayerWeights, revision: int, heights: NDArray[np.float32]
     ) -> dict[str, Any]:
         """Return the terrain as the REST contract has it.
 
         Parameters
         ----------
-        weights : mapping of int to float
-            Clusters that are not named weigh 1.
+        weights : LayerWeights
         revision : int
             Of the weights.
         heights : ndarray of shape (grid_size, grid_size), float32
             The ground at these weights, indexed [z][x].
         """
+        shown = weights.of(self.layer)
         return {
-            "hills": [_hill_at(hill, weights) for hill in self.hills],
+            "hills": [_hill_at(hill, shown[hill["cluster_id"]]) for hill in self.hills],
             "heightData": np.round(heights.astype(np.float64), _HEIGHT_DIGITS).tolist(),
             "gridSize": self.grid_size,
             "metrics": self.metrics(weights),
-            "noise": self._noise_at(weights),
+            "noise": self._noise_at(shown[NOISE_ID]),
+            "layer": self.layer.layer_index,
+            "layers": self.layers.summary(),
+            "layout": self.layout,
             "revision": revision,
         }
 
-    def _noise_at(self, weights: Mapping[int, float]) -> dict[str, Any]:
-        weight = weights.get(NOISE_ID, 1.0)
-        total = int(self.row_counts.sum())
+    @cached_property
+    def _group_ids(self) -> NDArray[np.int64]:
+        """The cluster of each finest cluster in this layer, and -1 for noise at the end."""
+        return np.append(self.layer.cluster_ids[self.layer.slots], NOISE_ID)
+
+    @cached_property
+    def _row_counts(self) -> NDArray[np.int64]:
+        """Rows of each finest cluster, and of noise at the end, whether or not there are any."""
+        return np.append(self.layers.finest.sizes, self.noise["count"])
+
+    @cached_property
+    def _original(self) -> Balance:
+        return self._measure(np.ones(self._row_counts.size))
+
+    def _measure(self, row_weights: NDArray[np.float64]) -> Balance:
+        return measure(Groups(self._group_ids, row_weights, self._row_counts))
+
+    def _noise_at(self, weight: float) -> dict[str, Any]:
+        count, total = self.noise["count"], int(self._row_counts.sum())
         return {
-            "count": self.noise_count,
-            "share": self.noise_count / total if total else 0.0,
+            **self.noise,
+            "share": count / total if total else 0.0,
             "weight": weight,
-            "effective_size": self.noise_count * weight,
+            "effective_size": count * weight,
         }
 
 
-def is_original(weights: Mapping[int, float]) -> bool:
-    """Return whether every hill has its original height."""
-    return all(weight == 1.0 for cluster, weight in weights.items() if cluster != NOISE_ID)
-
-
-def _hill_at(hill: dict[str, Any], weights: Mapping[int, float]) -> dict[str, Any]:
-    weight = weights.get(hill["cluster_id"], 1.0)
+def _hill_at(hill: dict[str, Any], weight: float) -> dict[str, Any]:
     return {
         **hill,
         "height": hill["original_height"] * weight,

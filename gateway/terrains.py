@@ -7,7 +7,6 @@ from typing import Any
 
 from gateway.adjustments import (
     RevisionUnknown,
-    apply_adjustments,
     check_adjustments,
     expected_revisions,
     parse_adjustments,
@@ -15,10 +14,13 @@ from gateway.adjustments import (
 from gateway.artifacts import ArtifactStore
 from gateway.dataset import Dataset, Status, WeightsRevision
 from gateway.errors import DatasetFailed, DatasetNotReady, StoreUnavailable
-from gateway.memory import DatasetMemory, LoadedDataset
+from gateway.layer_files import artifact_name, layers_of_completed
+from gateway.layer_weights import LayerWeights
+from gateway.layers import LayerClusters, Layers
+from gateway.memory import DatasetMemory, LoadedDataset, LoadedTerrain
 from gateway.pipeline_types import Stages
 from gateway.store import DatasetStore
-from gateway.terrain_view import Terrain, is_original
+from gateway.terrain_view import Terrain
 
 
 class Terrains:
@@ -41,58 +43,68 @@ class Terrains:
         self._stages = stages
         self._memory = memory
 
-    async def render(self, dataset: Dataset, weights: WeightsRevision) -> bytes:
-        """Return the terrain at these weights as JSON.
+    async def render(
+        self, dataset: Dataset, weights: WeightsRevision, layer_index: int | None = None
+    ) -> bytes:
+        """Return the terrain of a layer, by default the terrain layer, at these weights as JSON.
 
         Raises
         ------
+        LayerUnknown
+            When there is no such layer.
         Unavailable
             When the ground must be built and the terrain service cannot answer.
         """
-        loaded = await asyncio.to_thread(self._load, dataset)
+        loaded = await asyncio.to_thread(self._load_layer, dataset, layer_index)
         async with loaded.rendering:
             if loaded.rendered is not None and loaded.rendered[0] == weights.revision:
                 return loaded.rendered[1]
             terrain, heights = loaded.terrain, loaded.heights
-            if not is_original(weights.weights):
+            weighed = terrain.weigh(weights.weights)
+            if not weighed.is_original:
                 built = await self._stages.build_terrain(
-                    terrain.shapes(weights.weights), terrain.grid_size, terrain.height_scale
+                    terrain.shapes(weighed), terrain.grid_size, terrain.height_scale
                 )
                 heights = built.heights
             body = await asyncio.to_thread(
-                lambda: _to_json(terrain.view(weights.weights, weights.revision, heights))
+                lambda: _to_json(terrain.view(weighed, weights.revision, heights))
             )
             loaded.rendered = (weights.revision, body)
             return body
 
-    def adjust(self, dataset_id: str, body: bytes, if_match: str | None) -> bytes:
+    def adjust(
+        self, dataset_id: str, body: bytes, if_match: str | None, layer_index: int | None = None
+    ) -> bytes:
         """Return metrics, weights and revision after an adjustment, as JSON; blocks.
+
+        Clusters of any layer may be named; the answer is of the layer that is asked for, by
+        default the terrain layer.
 
         Raises
         ------
         DatasetNotFound, DatasetNotReady, DatasetFailed
             When there is no terrain to adjust.
-        RequestRefused, WeightsRefused
-            When the body is not an adjustment of this terrain.
+        RequestRefused, WeightsRefused, LayerUnknown
+            When the body is not an adjustment of this terrain, or there is no such layer.
         RevisionConflict
             When `if_match` does not name the current revision.
         """
-        # What is in memory is completed and stays so, unless it is deleted: then the store says so.
-        loaded = self._memory.find(dataset_id)
-        if loaded is None:
-            loaded = self._load(require_completed(self._store.get(dataset_id)))
-        terrain = loaded.terrain
-        changes = check_adjustments(parse_adjustments(body), terrain.weighed_ids)
-        adjusted = self._store.adjust(
-            dataset_id,
-            lambda weights: apply_adjustments(weights, changes, terrain.weighed_ids.values()),
-            self._expected_revision(dataset_id, if_match),
-        )
-        weights = terrain.complete_weights(adjusted.weights)
+        terrain = self._terrain_to_adjust(dataset_id, layer_index)
+        changes = check_adjustments(parse_adjustments(body), terrain.layers.weighed_ids)
+        weights: LayerWeights
+
+        def change(stored: dict[int, float]) -> dict[int, float]:
+            nonlocal weights
+            weights = terrain.weigh(stored).changed(changes)
+            return weights.to_stored()
+
+        expected = self._expected_revision(dataset_id, if_match)
+        adjusted = self._store.adjust(dataset_id, change, expected)
+        shown = weights.of(terrain.layer)
         return _to_json(
             {
                 "metrics": terrain.metrics(weights),
-                "weights": {str(cluster): weight for cluster, weight in weights.items()},
+                "weights": {str(cluster): weight for cluster, weight in shown.items()},
                 "revision": adjusted.revision,
             }
         )
@@ -103,14 +115,36 @@ class Terrains:
         with suppress(StoreUnavailable):
             self._store.touch(dataset)
 
-    def _load(self, dataset: Dataset) -> LoadedDataset:
-        def load() -> LoadedDataset:
-            files = dataset.artifacts
-            stored = self._artifacts.load_json(dataset.dataset_id, files["terrain"])
-            heights = self._artifacts.open_array(dataset.dataset_id, files["heights"])
-            return LoadedDataset(Terrain.from_stored(stored), heights)
+    def _terrain_to_adjust(self, dataset_id: str, layer_index: int | None) -> Terrain:
+        # What is in memory is completed and stays so, unless it is deleted: then the store says so.
+        loaded = self._memory.find(dataset_id)
+        if loaded is not None:
+            index = loaded.layers.find(layer_index).layer_index
+            if index in loaded.terrains:
+                return loaded.terrains[index].terrain
+        dataset = require_completed(self._store.get(dataset_id))
+        return self._load_layer(dataset, layer_index).terrain
 
-        return self._memory.get(dataset.dataset_id, load)
+    def _load_layer(self, dataset: Dataset, layer_index: int | None) -> LoadedTerrain:
+        loaded = self._memory.get(
+            dataset.dataset_id, lambda: LoadedDataset(layers_of_completed(self._artifacts, dataset))
+        )
+        layer = loaded.layers.find(layer_index)
+        if layer.layer_index not in loaded.terrains:
+            # Two threads may open the same layer; both then go on with the first one's.
+            loaded.terrains.setdefault(layer.layer_index, self._open(dataset, loaded.layers, layer))
+        return loaded.terrains[layer.layer_index]
+
+    def _open(self, dataset: Dataset, layers: Layers, layer: LayerClusters) -> LoadedTerrain:
+        terrain, heights = (
+            dataset.artifacts[artifact_name(name, layer.layer_index, layer.is_terrain_layer)]
+            for name in ("terrain", "heights")
+        )
+        stored = self._artifacts.load_json(dataset.dataset_id, terrain)
+        return LoadedTerrain(
+            Terrain.from_stored(stored, layers, layer.layer_index),
+            self._artifacts.open_array(dataset.dataset_id, heights),
+        )
 
     def _expected_revision(self, dataset_id: str, if_match: str | None) -> int | None:
         accepted = expected_revisions(if_match)

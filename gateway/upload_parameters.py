@@ -45,6 +45,7 @@ def to_pipeline_parameters(
         algorithm_parameters=_algorithm_parameters(fields, default_eps),
         random_seed=fields.seed,
         exemplar_count=fields.exemplar_count,
+        exemplar_kind=fields.exemplar_kind,
         grid_size=grid_size,
         dataset_description=fields.description.replace("\0", ""),
         language_code=fields.language,

@@ -33,6 +33,7 @@ _FIELDS = (
     "resolution",
     "seed",
     "exemplar_count",
+    "exemplar_kind",
     "description",
     "language",
 )
@@ -74,7 +75,7 @@ def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         "run",
         help="do the whole job on one file, without a browser",
         description="Read FILE, find its clusters, and write terrain.html, clusters.csv,"
-        " weighted.csv and resampled.csv to a folder.",
+        " layers.csv, weighted.csv and resampled.csv to a folder.",
     )
     run.add_argument("file", type=Path, metavar="FILE", help="a CSV or TSV file with a header")
     run.add_argument(
@@ -93,6 +94,13 @@ def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     run.add_argument("--min-cluster-size", type=int, help="rows of the smallest cluster")
     run.add_argument("--resolution", type=float, help="communities: higher gives more clusters")
     run.add_argument("--exemplar-count", type=int, help="exemplars of each cluster, 1 to 10")
+    run.add_argument("--exemplar-kind", choices=("central", "diverse"), help="which rows those are")
+    run.add_argument(
+        "--layer",
+        type=int,
+        metavar="N",
+        help="show the clusters of this layer, 0 is the finest (default: about 8 to 80 hills)",
+    )
     run.add_argument("--description", help="what the texts are; helps a language model name them")
     run.add_argument("--language", help="language of the names, for example en")
     run.add_argument("--seed", type=int, help="seed of every random choice (default: 0)")
@@ -150,6 +158,7 @@ def _run(options: argparse.Namespace, console: Console) -> None:
             fields={name: str(value) for name, value in given.items() if value is not None},
             weights=dict(options.weight),
             resampled={name: value for name, value in resampled.items() if value is not None},
+            layer=options.layer,
             data_dir=options.data_dir,
             max_upload_size=CommandSettings().max_upload_size,
         ),

@@ -65,9 +65,10 @@ class GatewayClient:
                 return
             time.sleep(POLL_SECONDS)
 
-    def terrain(self, dataset_id: str) -> dict[str, Any]:
-        """Return the terrain."""
-        return self._send("GET", f"/api/terrain/{dataset_id}")
+    def terrain(self, dataset_id: str, layer: int | None = None) -> dict[str, Any]:
+        """Return the terrain of a layer, by default of the terrain layer."""
+        params = {} if layer is None else {"layer": layer}
+        return self._send("GET", f"/api/terrain/{dataset_id}", params=params)
 
     def adjust(self, dataset_id: str, weights: dict[str, float]) -> dict[str, Any]:
         """Set weights of clusters and return the new figures."""

@@ -37,6 +37,8 @@ class RunOptions:
         Weights to set before the exports, by cluster id.
     resampled : dict of str to int
         `rows`, `seed` and `max_repeat` of resampled.csv, where given.
+    layer : int, optional
+        The layer that is shown, by its index from the finest; the terrain layer otherwise.
     data_dir : Path, optional
         A store to keep; a temporary one otherwise.
     max_upload_size : int
@@ -48,6 +50,7 @@ class RunOptions:
     fields: dict[str, str]
     weights: dict[str, float] = field(default_factory=dict)
     resampled: dict[str, int] = field(default_factory=dict)
+    layer: int | None = None
     data_dir: Path | None = None
     max_upload_size: int = 0
 
@@ -85,11 +88,11 @@ def _run_on(client: GatewayClient, options: RunOptions, console: Console) -> Non
         raise CommandFailed(status["error"])
     if options.weights:
         client.adjust(dataset_id, options.weights)
-    terrain = client.terrain(dataset_id)
+    terrain = client.terrain(dataset_id, options.layer)
     _write_results(client, dataset_id, terrain, status, options)
     print_summary(terrain, status, console)
     console.print(f"Written to {options.out}:", markup=False)
-    for name in ("terrain.html", "clusters.csv", "weighted.csv", "resampled.csv"):
+    for name in ("terrain.html", "clusters.csv", "layers.csv", "weighted.csv", "resampled.csv"):
         console.print(f"  {name}", markup=False)
 
 
@@ -107,7 +110,9 @@ def _write_results(
     try:
         fresh.chmod(0o755)
         write_picture(terrain, status, fresh / "terrain.html")
-        client.export(dataset_id, fresh / "clusters.csv", format="clusters")
+        layer = {"layer": terrain["layer"]}
+        client.export(dataset_id, fresh / "clusters.csv", format="clusters", **layer)
+        client.export(dataset_id, fresh / "layers.csv", format="layers")
         client.export(dataset_id, fresh / "weighted.csv", format="weighted")
         client.export(dataset_id, fresh / "resampled.csv", format="resampled", **options.resampled)
         out.mkdir(exist_ok=True)

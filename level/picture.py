@@ -27,6 +27,7 @@ _SCRIPTS = (
     "scene.js",
     "controls.js",
     "view.js",
+    "layers.js",
     "panels.js",
     "terrain.js",
     "picture.js",
@@ -44,6 +45,7 @@ _HILL_FIELDS = (
     "size",
     "effective_size",
     "color",
+    "stability",
 )
 _IMPORT = re.compile(r"^import \{.*?\} from \"\./[a-z]+\.js\";\n", re.MULTILINE | re.DOTALL)
 _EXPORT = re.compile(r"^export (?=function|class|const)", re.MULTILINE)
@@ -122,7 +124,10 @@ def _as_data(terrain: Mapping[str, Any]) -> str:
         ],
         "gridSize": terrain["gridSize"],
         "metrics": terrain["metrics"],
-        "noise": terrain.get("noise"),
+        "noise": _carried_noise(terrain.get("noise") or {}),
+        "layer": terrain.get("layer"),
+        "layers": terrain.get("layers", []),
+        "layout": terrain.get("layout"),
     }
     text = json.dumps(carried, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
@@ -140,6 +145,10 @@ def _carried_hill(hill: Mapping[str, Any]) -> dict[str, Any]:
         "keywords": [_visible(word) for word in hill.get("keywords", ())],
         "exemplars": exemplars,
     }
+
+
+def _carried_noise(noise: Mapping[str, Any]) -> dict[str, Any]:
+    return {**noise, "reason": _visible(noise.get("reason") or "")}
 
 
 def _cut(text: str) -> str:

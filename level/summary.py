@@ -17,7 +17,7 @@ def print_summary(terrain: dict[str, Any], status: dict[str, Any], console: Cons
     console.print(_hills_table(terrain["hills"], rows))
     hidden = len(terrain["hills"]) - SHOWN_HILLS
     if hidden > 0:
-        console.print(f"… and {hidden} smaller clusters (all are in clusters.csv)", markup=False)
+        console.print(f"… and {hidden} smaller clusters (all are in layers.csv)", markup=False)
     console.print(_figures_table(metrics, status))
 
 

@@ -5,7 +5,7 @@ Pure NumPy: arrays and dataclasses in, the same out. ``docs/definitions.md`` def
 
 from levelling.errors import InvalidGroup, InvalidLayout, InvalidSampling
 from levelling.groups import NOISE_ID, Groups
-from levelling.hills import Hills, place_hills
+from levelling.hills import Hills, place_hills, place_layers
 from levelling.measures import (
     Balance,
     compute_gini_coefficient,
@@ -35,6 +35,7 @@ __all__ = [
     "max_repeat",
     "measure",
     "place_hills",
+    "place_layers",
     "resample_rows",
     "row_weights",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -94,35 +95,81 @@ def place_hills(
     InvalidLayout
         If an argument has another shape, a position is not finite, or an id comes twice.
     """
-    points, owners = np.asarray(positions, dtype=np.float64), np.asarray(labels)
-    ids = np.asarray(cluster_ids, dtype=np.int64)
-    _check(points, owners, ids, grid_size)
-    if ids.size == 0:
-        return Hills(ids, np.empty(0), np.empty(0), np.empty(0), np.empty(0))
-    counts, centres, radii = _cluster_moments(points, owners, ids)
-    cells, scale = _fit(centres, radii, grid_size)
-    return Hills(
-        cluster_ids=ids,
-        x=cells[:, 0],
-        z=cells[:, 1],
-        radius=np.maximum(radii * scale, SMALLEST_RADIUS),
-        height=HIGHEST * counts / max(counts.max(), 1),
-    )
+    (hills,) = place_layers(positions, [labels], [cluster_ids], grid_size)
+    return hills
+
+
+def place_layers(
+    positions: ArrayLike,
+    labels: Sequence[ArrayLike],
+    cluster_ids: Sequence[ArrayLike],
+    grid_size: int,
+    *,
+    frame: int = 0,
+) -> list[Hills]:
+    """Return the hills of several labellings of the same rows, all on one map.
+
+    Each as `place_hills` does, but positions map to cells as they do for the labelling `frame`
+    alone. Of the others a hill may be wider, and one whose centre falls outside stands at the edge.
+
+    Parameters
+    ----------
+    positions : array_like of shape (n_rows, 2)
+        The 2-D layout, in any unit; finite.
+    labels : sequence of array_like of shape (n_rows,), int
+        Of each labelling, the cluster of each row, -1 for noise.
+    cluster_ids : sequence of array_like of shape (n_hills,), int
+        Of each labelling, the clusters to place, distinct.
+    grid_size : int
+        Cells along each side, at least 2.
+    frame : int
+        Which of the labellings gives the map.
+
+    Raises
+    ------
+    InvalidLayout
+        As `place_hills`.
+    """
+    points = np.asarray(positions, dtype=np.float64)
+    owners = [np.asarray(one) for one in labels]
+    ids = [np.asarray(one, dtype=np.int64) for one in cluster_ids]
+    for rows, wanted in zip(owners, ids, strict=True):
+        _check(points, rows, wanted, grid_size)
+    if not ids[frame].size:
+        frame = next((index for index, one in enumerate(ids) if one.size), frame)
+    points = _normalized(points, np.isin(owners[frame], ids[frame]))
+    moments = [
+        _cluster_moments(points, rows, wanted) for rows, wanted in zip(owners, ids, strict=True)
+    ]
+    grid = _Grid.around(*moments[frame][1:], grid_size)
+    return [grid.hills(wanted, *one) for wanted, one in zip(ids, moments, strict=True)]
+
+
+def _normalized(points: NDArray[np.float64], placed: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return positions relative to the mean and the largest coordinate of the placed rows.
+
+    In units of the largest coordinate no square overflows, and around the mean none loses the
+    digits that tell neighbours apart.
+    """
+    if not placed.any():
+        return points
+    largest = max(np.abs(points[placed]).max(), np.finfo(np.float32).tiny)
+    with np.errstate(over="ignore"):  # of rows that are not placed
+        points = points / largest
+    centred: NDArray[np.float64] = points - points[placed].mean(axis=0)
+    return centred
 
 
 def _cluster_moments(
     points: NDArray[np.float64], labels: NDArray[np.int64], ids: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return row counts, centres (n_hills, 2) and radii, in units of the layout's extent."""
+    """Return row counts, centres (n_hills, 2) and radii, in units of the points."""
+    if not ids.size:
+        return np.empty(0, np.int64), np.empty((0, 2)), np.empty(0)
     order = np.argsort(ids)
     slots = order[np.searchsorted(ids, labels, sorter=order).clip(max=ids.size - 1)]
     placed = ids[slots] == labels
     slots, points = slots[placed], points[placed]
-    if slots.size:
-        # In units of the largest coordinate no square overflows, and around the mean none loses
-        # the digits that tell neighbours apart.
-        points = points / max(np.abs(points).max(), np.finfo(np.float32).tiny)
-        points = points - points.mean(axis=0)
     counts = np.bincount(slots, minlength=ids.size)
     centres = _sums(slots, points, ids.size) / np.maximum(counts, 1)[:, None]
     squares = _sums(slots, (points - centres[slots]) ** 2, ids.size).sum(axis=1)
@@ -136,17 +183,44 @@ def _sums(
     return np.stack(columns, axis=1)
 
 
-def _fit(
-    centres: NDArray[np.float64], radii: NDArray[np.float64], grid_size: int
-) -> tuple[NDArray[np.float64], float]:
-    """Return centres in cells and cells per unit of the radii, the hills' box in the middle."""
-    reach = REACH * radii[:, None]
-    low, high = (centres - reach).min(axis=0), (centres + reach).max(axis=0)
-    span, last_cell = float((high - low).max()), grid_size - 1
-    # Layouts are float32: closer than that resolves, positions differ by rounding alone.
-    scale = last_cell / span if span > np.finfo(np.float32).eps else 0.0
-    cells = last_cell / 2.0 + (centres - (low + high) / 2.0) * scale
-    return np.clip(cells, 0.0, last_cell), scale
+@dataclass(frozen=True, eq=False)
+class _Grid:
+    """How points map to cells: `middle` goes to the middle, `scale` is in cells a unit."""
+
+    size: int
+    middle: NDArray[np.float64]
+    scale: float
+
+    @classmethod
+    def around(cls, centres: NDArray[np.float64], radii: NDArray[np.float64], size: int) -> _Grid:
+        """Return the grid in whose middle the box of these hills is, as large as it may be."""
+        if not radii.size:
+            return cls(size, np.zeros(2), 0.0)
+        reach = REACH * radii[:, None]
+        low, high = (centres - reach).min(axis=0), (centres + reach).max(axis=0)
+        span = float((high - low).max())
+        # Layouts are float32: closer than that resolves, positions differ by rounding alone.
+        scale = (size - 1) / span if span > np.finfo(np.float32).eps else 0.0
+        return cls(size, (low + high) / 2.0, scale)
+
+    def hills(
+        self,
+        ids: NDArray[np.int64],
+        counts: NDArray[np.int64],
+        centres: NDArray[np.float64],
+        radii: NDArray[np.float64],
+    ) -> Hills:
+        """Return clusters as hills in cells."""
+        last_cell = self.size - 1
+        cells = last_cell / 2.0 + (centres - self.middle) * self.scale
+        cells = np.clip(cells, 0.0, last_cell)
+        return Hills(
+            cluster_ids=ids,
+            x=cells[:, 0],
+            z=cells[:, 1],
+            radius=np.maximum(radii * self.scale, SMALLEST_RADIUS),
+            height=HIGHEST * counts / max(counts.max(initial=0), 1),
+        )
 
 
 def _check(

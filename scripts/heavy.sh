@@ -7,19 +7,28 @@ TORCH_CPU_INDEX=https://download.pytorch.org/whl/cpu
 install_heavy() {
     install_torch && setup all,test,torch,postgres ||
         echo "torch could not be installed; its tests are skipped." >&2
+    install_ray || echo "Ray could not be installed; its tests are skipped." >&2
     install_programs ||
         echo "Chromium or PostgreSQL could not be installed; their tests are skipped." >&2
 }
 
+# Usage: install_torch [PYTHON]
 install_torch() {
-    local index=()
-    .venv/bin/python -c "import torch" 2> /dev/null && return
+    local index=() python=${1:-.venv/bin/python}
+    "$python" -c "import torch" 2> /dev/null && return
     if curl --silent --fail --head --max-time 5 --output /dev/null "$TORCH_CPU_INDEX/"; then
         index=(--extra-index-url "$TORCH_CPU_INDEX")
     fi
     # "+cpu": the registry's default for Linux would bring gigabytes of CUDA. macOS has no such name.
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check "${index[@]}" \
+    "$python" -m pip install --quiet --disable-pip-version-check "${index[@]}" \
         "torch==$TORCH$([ "$(uname)" = Linux ] && echo +cpu)"
+}
+
+# Not by setup: what it asks of pip must be had everywhere, and Ray has no package for some systems.
+install_ray() {
+    .venv/bin/python -c "import ray" 2> /dev/null && return
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check \
+        --constraint scripts/constraints.txt --only-binary ray ray
 }
 
 install_programs() {

@@ -13,6 +13,7 @@ from scipy.sparse.csgraph import connected_components
 
 from cluster_svc.algorithms.condensed_tree import link, most_stable_labels
 from cluster_svc.algorithms.density_tree import DensityTree
+from cluster_svc.algorithms.noise import drop_unclustered
 from cluster_svc.algorithms.specification import (
     MIN_CLUSTER_SIZE,
     MIN_SAMPLES,
@@ -63,7 +64,10 @@ def find(problem: Problem, parameters: Parameters) -> Partition:
         f"HDBSCAN: groups of at least {minimum} rows that stay together over the widest range of"
         " densities."
     )
-    return Partition(labels, "hdbscan", reason, {**parameters, "min_cluster_size": minimum})
+    why = "they lie in no group that is dense for its surroundings"
+    labels, noise = drop_unclustered(problem, labels, 1, why)
+    in_effect = {**parameters, "min_cluster_size": minimum}
+    return Partition(labels, "hdbscan", reason, in_effect, noise)
 
 
 HDBSCAN = Algorithm(

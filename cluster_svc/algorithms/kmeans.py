@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from cluster_svc.algorithms.noise import mark_noise
 from cluster_svc.algorithms.specification import (
     MIN_CLUSTER_SIZE,
     NOISE_THRESHOLD,
@@ -16,8 +17,6 @@ from cluster_svc.algorithms.specification import (
     ParameterType,
     Partition,
     Problem,
-    drop_small_clusters,
-    drop_sparse_nodes,
     resolve_min_cluster_size,
 )
 
@@ -32,17 +31,15 @@ def find(problem: Problem, parameters: Parameters) -> Partition:
     count = min(wanted, graph.node_count)
     model = KMeans(count, n_init=3, random_state=problem.seed)
     labels = model.fit(problem.units, sample_weight=graph.multiplicities).labels_
-    labels = drop_sparse_nodes(
-        labels.astype(np.int32), graph, float(parameters["noise_threshold"] or 0)
-    )
     minimum = resolve_min_cluster_size(parameters, graph.row_count)
-    labels = drop_small_clusters(labels, graph, minimum)
+    threshold = float(parameters["noise_threshold"] or 0)
+    labels, noise = mark_noise(problem, labels.astype(np.int32), threshold, minimum)
     source = "the square root of half the rows" if given is None else "as asked for"
     reason = f"k-means with {count} clusters, {source}."
     if count < wanted:
         reason = f"k-means with {count} clusters, one for each distinct vector."
     in_effect = {**parameters, "cluster_count": count, "min_cluster_size": minimum}
-    return Partition(labels, "kmeans", reason, in_effect)
+    return Partition(labels, "kmeans", reason, in_effect, noise, is_asked_for=given is not None)
 
 
 KMEANS = Algorithm(
@@ -62,7 +59,10 @@ KMEANS = Algorithm(
         ),
         replace(
             MIN_CLUSTER_SIZE,
-            description="Rows of the smallest cluster; smaller ones become noise.",
+            description=(
+                "Rows of the smallest cluster; smaller ones join the cluster they are most strongly"
+                " tied to, or become noise without one."
+            ),
             default=1,
         ),
         NOISE_THRESHOLD,

@@ -24,12 +24,16 @@ def _within(
 
 
 def count_within(
-    units: FloatArray, multiplicities: NDArray[np.int64], eps: float
+    units: FloatArray,
+    multiplicities: NDArray[np.int64],
+    eps: float,
+    nodes: NDArray[np.int64] | None = None,
 ) -> NDArray[np.int64]:
-    """Return the number of rows within eps of each node, its own included."""
-    counts = np.empty(len(units), np.int64)
+    """Return the number of rows within eps of each of the nodes, its own included."""
+    nodes = np.arange(len(units)) if nodes is None else nodes
+    counts = np.empty(len(nodes), np.int64)
     weights = multiplicities.astype(np.float64)
-    for block, near in _within(units, np.arange(len(units)), eps):
+    for block, near in _within(units, nodes, eps):
         counts[block] = np.rint(near @ weights)
     return counts
 

@@ -9,11 +9,14 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 
 import numpy as np
+from scipy.sparse import csr_array
 
-from cluster_svc.density import find_sparse_nodes
+from cluster_svc.density import Noise
 from cluster_svc.errors import ParameterInvalid
+from cluster_svc.fuzzy import fuzzy_graph
 from cluster_svc.graph import NeighborGraph
 from cluster_svc.vectors import FloatArray, IntArray
 
@@ -127,12 +130,20 @@ class Problem:
         Of every random choice.
     default_eps : float
         The eps of DBSCAN where automatic eps is off and none is given.
+    thread_count : int
+        How many threads may work at once, at least 1; results do not depend on it.
     """
 
     units: FloatArray
     graph: NeighborGraph
     seed: int = 0
     default_eps: float = 0.5
+    thread_count: int = 1
+
+    @cached_property
+    def weights(self) -> csr_array:
+        """The fuzzy graph of the nodes, see `fuzzy_graph`; what communities and layers work on."""
+        return fuzzy_graph(self.graph, thread_count=self.thread_count)
 
 
 @dataclass(frozen=True)
@@ -149,6 +160,11 @@ class Partition:
         One sentence for people: why this one, and what was chosen.
     parameters
         Every parameter in effect, automatic choices included.
+    noise : Noise
+        How many rows are noise, and why.
+    is_asked_for : bool
+        Whether a parameter that was given set how fine the clusters are (a count, an eps): they are
+        then the terrain's, however many; else `build_layers` may choose a coarser layer.
     eps_curve
         The curve behind an automatic eps, by rising eps.
     """
@@ -157,6 +173,8 @@ class Partition:
     algorithm: str
     reason: str
     parameters: Parameters
+    noise: Noise
+    is_asked_for: bool = False
     eps_curve: tuple[EpsPoint, ...] = ()
 
 
@@ -219,9 +237,10 @@ NOISE_THRESHOLD = ParameterSpec(
 )
 RESOLUTION = ParameterSpec(
     "resolution",
-    "How fine the communities are: above 1 more and smaller ones, below 1 fewer and larger ones.",
+    "How fine the communities are: higher gives more and smaller ones; twice as high gives about"
+    " half as many again. Unset: the one at which random halves of the rows agree best.",
     ParameterType.FLOAT,
-    default=1.0,
+    default=None,
     minimum=0.01,
     maximum=100,
 )
@@ -233,19 +252,6 @@ def resolve_min_cluster_size(parameters: Parameters, row_count: int) -> int:
     if given is not None:
         return int(given)
     return min(row_count, max(3, round(math.sqrt(row_count) / 10)))
-
-
-def drop_small_clusters(labels: IntArray, graph: NeighborGraph, min_cluster_size: int) -> IntArray:
-    """Return the labels with the nodes of clusters of fewer rows turned into noise."""
-    sizes = count_rows(labels, graph)
-    keep = np.append(sizes >= min_cluster_size, False)
-    return np.where(keep[labels], labels, np.int32(-1)).astype(np.int32)
-
-
-def drop_sparse_nodes(labels: IntArray, graph: NeighborGraph, noise_threshold: float) -> IntArray:
-    """Return the labels with nodes in sparse regions turned into noise."""
-    sparse = find_sparse_nodes(graph, noise_threshold)
-    return np.where(sparse, np.int32(-1), labels).astype(np.int32)
 
 
 def count_rows(labels: IntArray, graph: NeighborGraph) -> IntArray:

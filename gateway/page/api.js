@@ -21,14 +21,14 @@ export function readStatus(id) {
   return ask(`/api/status/${encodeURIComponent(id)}`);
 }
 
-/** Returns the terrain of a dataset at its current weights. */
-export function readTerrain(id) {
-  return ask(`/api/terrain/${encodeURIComponent(id)}`);
+/** Returns the terrain of a dataset at its current weights, of its terrain layer or another one. */
+export function readTerrain(id, layer = null) {
+  return ask(`/api/terrain/${encodeURIComponent(id)}${layerQuery(layer)}`);
 }
 
-/** Sets absolute weights {cluster_id: weight}; returns {metrics, weights, revision}. */
-export function adjust(id, adjustments) {
-  return ask(`/api/adjust/${encodeURIComponent(id)}`, {
+/** Sets absolute weights {cluster_id: weight}; returns a layer's {metrics, weights, revision}. */
+export function adjust(id, adjustments, layer = null) {
+  return ask(`/api/adjust/${encodeURIComponent(id)}${layerQuery(layer)}`, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ adjustments }),
@@ -98,6 +98,10 @@ async function poll(id, take, isStopped, onProblem) {
     }
     await new Promise((resolve) => setTimeout(resolve, pause));
   }
+}
+
+function layerQuery(layer) {
+  return layer === null ? "" : `?layer=${layer}`;
 }
 
 async function ask(address, options) {

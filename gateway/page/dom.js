@@ -10,6 +10,12 @@ export function countOf(count, noun) {
   return `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
 }
 
+/** Returns a share of 0 to 1 as per cent: 4.2%, 77%. */
+export function formatShare(share) {
+  const percent = 100 * share;
+  return `${percent.toFixed(percent < 10 && percent > 0 ? 1 : 0)}%`;
+}
+
 /** Returns a new element of a class at the end of a parent. */
 export function addTo(parent, name, className = "") {
   const element = document.createElement(name);

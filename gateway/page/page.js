@@ -2,8 +2,7 @@
 
 import { Problem, exportAddress, listDatasets, readStatus, readTerrain, upload, watch } from "./api.js";
 import { addTo, countOf } from "./dom.js";
-import { mountTerrain } from "./terrain.js";
-import { WeightSaver } from "./weights.js";
+import { explore } from "./explore.js";
 
 const STAGES = [
   ["queued", "Waiting for its turn"],
@@ -12,7 +11,6 @@ const STAGES = [
   ["analyzing", "Naming the groups"],
   ["building_terrain", "Raising the terrain"],
 ];
-const NOISE_ID = -1;
 
 const part = (id) => document.getElementById(id);
 let leave = () => {};
@@ -148,43 +146,19 @@ async function openTerrain(id, status) {
   }
   if (!isHere(id)) return;
   warn(status.warnings ?? []);
-  part("facts").textContent = factsOf(terrain, status);
   part("get-weighted").href = exportAddress(id, "weighted");
   part("get-resampled").href = exportAddress(id, "resampled");
   part("actions").hidden = false;
   showSaved("saved", "");
   show("terrain");
-  letWeightsChange(id, terrain);
-}
-
-function letWeightsChange(id, terrain) {
-  const saver = new WeightSaver(id, {
+  const explorer = explore(part("terrain"), id, terrain, {
+    layerReason: status.clustering?.layer_reason,
+    onShow: (shown) => (part("facts").textContent = factsOf(shown, status)),
     onState: showSaved,
-    onSaved: (metrics, weights) => {
-      explorer.setMetrics(metrics);
-      explorer.setWeights(weights);
-      return redraw(id, explorer);
-    },
+    onProblem: (problem) => say(problem.message),
   });
-  const explorer = mountTerrain(part("terrain"), terrain, {
-    onWeight: (clusterId, weight) => saver.set(clusterId, weight),
-  });
-  const ids = terrain.hills.map((hill) => hill.cluster_id);
-  if (terrain.metrics.noise_count) ids.push(NOISE_ID);
-  part("reset-weights").onclick = () => {
-    explorer.setWeights({});
-    saver.reset(ids);
-  };
-  leave = () => saver.close();
-}
-
-async function redraw(id, explorer) {
-  try {
-    const terrain = await readTerrain(id);
-    if (isHere(id)) explorer.update(terrain);
-  } catch (problem) {
-    if (isHere(id)) say(problem.message);
-  }
+  part("reset-weights").onclick = () => explorer.reset();
+  leave = () => explorer.close();
 }
 
 function factsOf({ hills, metrics }, status) {

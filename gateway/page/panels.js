@@ -1,10 +1,13 @@
 /** What stands beside the terrain in words: measures, the table of hills, one hill's card. */
 
-import { addTo, countOf, formatCount } from "./dom.js";
+import { addTo, countOf, formatCount, formatShare } from "./dom.js";
 import { cssColour } from "./surface.js";
 
 const SLIDER_END = 3;
 const NOISE_ID = -1;
+const STABILITY_MEANS =
+  "How much of this hill comes back when the rows are grouped again from another start and from a " +
+  "sample of them. 100%: all of it, every time.";
 
 /** Each measure: its key in metrics, its name, how it is written, and what it says. */
 const MEASURES = [
@@ -95,7 +98,7 @@ export class HillTable {
     const row = addTo(foot, "tr");
     const name = addHead(row, "", "row");
     addTo(name, "span", "hill-name").textContent = "Noise";
-    addTo(name, "small").textContent = "Rows that are like no hill.";
+    addTo(name, "small").textContent = noise.reason || "Rows that are like no hill.";
     this.finishRow(row, name, noise, () => {});
   }
 
@@ -148,12 +151,21 @@ export function showCard(card, hill, metrics, onClose) {
   addTo(title, "span", "swatch").style.backgroundColor = cssColour(hill);
   addTo(title, "bdi").textContent = hill.label;
   if (hill.description) addTo(addTo(card, "p", "card-text"), "bdi").textContent = hill.description;
-  addTo(card, "p", "card-facts").textContent = factsOf(hill, metrics);
+  const facts = addTo(card, "p", "card-facts");
+  facts.textContent = factsOf(hill, metrics);
+  if (Number.isFinite(hill.stability)) addStability(facts, hill.stability);
   if (hill.keywords?.length) {
     const words = addTo(card, "p", "card-words");
     for (const word of hill.keywords) addTo(words, "bdi", "chip").textContent = word;
   }
   if (hill.exemplars?.length) addExemplars(card, hill.exemplars);
+}
+
+function addStability(facts, stability) {
+  facts.append(" · ");
+  const fact = addTo(facts, "abbr");
+  fact.textContent = `stability ${formatShare(stability)}`;
+  fact.title = STABILITY_MEANS;
 }
 
 function addExemplars(card, exemplars) {
@@ -185,6 +197,7 @@ function noiseOf({ noise, metrics }) {
     label: "noise",
     size: metrics.noise_count ?? 0,
     weight: noise?.weight ?? 1,
+    reason: noise?.reason,
   };
 }
 
@@ -193,8 +206,7 @@ function rowTotal(metrics) {
 }
 
 function share(part, whole) {
-  const percent = whole > 0 ? (100 * part) / whole : 0;
-  return `${percent.toFixed(percent < 10 && percent > 0 ? 1 : 0)}%`;
+  return formatShare(whole > 0 ? part / whole : 0);
 }
 
 function writeWeight(weight) {

@@ -1,23 +1,23 @@
 /** The terrain with everything around it, as both the page and the self-contained picture show it. */
 
-import { addTo, formatCount } from "./dom.js";
+import { addTo, formatCount, formatShare } from "./dom.js";
+import { LayerChooser } from "./layers.js";
 import { HillTable, showCard, showMetrics } from "./panels.js";
 import { TerrainView } from "./view.js";
 
 /**
  * Fills root with a terrain {hills, heightData, gridSize, metrics, noise} as the REST API gives it.
- * options.onWeight(cluster_id, weight), when given, makes the weights editable.
- * Returns {update(terrain), setMetrics(metrics), setWeights(weights)}.
+ * options.onWeight(cluster_id, weight), when given, makes the weights editable;
+ * options.onLayer(layer_index), when given, lets people ask for finer and coarser hills, and
+ * options.layerReason says why these come first.
+ * Returns {show(terrain), update(terrain), setMetrics(metrics), setWeights(weights)}.
  */
 export function mountTerrain(root, terrain, options = {}) {
   return new Explorer(root, terrain, options);
 }
 
 class Explorer {
-  constructor(root, terrain, { onWeight }) {
-    this.terrain = terrain;
-    this.selected = null;
-    this.hovered = null;
+  constructor(root, terrain, { onWeight, onLayer, layerReason }) {
     this.build(root);
     const handlers = {
       onHover: (id) => this.hover(id),
@@ -26,10 +26,21 @@ class Explorer {
     };
     this.view = new TerrainView(this.stage, this.card, handlers);
     this.table = new HillTable(this.hills, handlers);
+    this.layers = onLayer && new LayerChooser(this.chooser, onLayer, layerReason);
+    this.show(terrain);
+  }
+
+  /** Shows other hills. */
+  show(terrain) {
+    this.terrain = terrain;
+    this.selected = null;
+    this.hovered = null;
     this.table.show(terrain);
-    showMetrics(this.metrics, terrain.metrics);
+    this.layers?.show(terrain);
     this.note.textContent = noteFor(terrain);
     this.view.setTerrain(terrain);
+    this.setMetrics(terrain.metrics);
+    this.showCard();
   }
 
   /** Shows the same hills at other weights. */
@@ -69,6 +80,7 @@ class Explorer {
     addTo(right, "h2").textContent = "Balance";
     this.metrics = addTo(right, "div");
     addTo(right, "h2").textContent = "Hills";
+    this.chooser = addTo(right, "div");
     this.hills = addTo(right, "div");
   }
 
@@ -94,11 +106,14 @@ class Explorer {
   }
 }
 
-function noteFor({ hills }) {
+function noteFor({ hills, layer, layers = [], layout }) {
   const largest = hills.reduce((most, hill) => Math.max(most, hill.size), 0);
   if (!hills.length) return "No hills: no group of similar rows was found, so the ground is flat.";
+  const isMeasured = layers.find((one) => one.layer_index === layer)?.is_terrain_layer;
+  const own = isMeasured ? layout?.own_hill_fraction : null;
+  const trust = Number.isFinite(own) ? ` For ${formatShare(own)} of their rows the nearest hill is their own.` : "";
   return (
     `Height: rows of a hill relative to the largest, × 10 (10 = ${formatCount(largest)} rows). ` +
-    "Near hills are alike; the ground's axes have no unit. Drag to turn, scroll to zoom."
+    `Near hills are alike; the ground's axes have no unit.${trust} Drag to turn, scroll to zoom.`
   );
 }

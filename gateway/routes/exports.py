@@ -32,7 +32,7 @@ async def export_dataset(
             alias="format",
             description="weighted: the file as it came plus a column of weights. resampled: its"
             " records drawn in proportion to their weights. clusters: a line for each row with its"
-            " cluster.",
+            " cluster. layers: a line for each cluster of every layer.",
         ),
     ] = ExportFormat.WEIGHTED,
     rows: Annotated[
@@ -44,10 +44,15 @@ async def export_dataset(
     max_repeat: Annotated[
         int | None, Query(lt=2**31, description="resampled: the most often a row may come.")
     ] = None,
+    layer_index: Annotated[
+        int | None,
+        Query(alias="layer", description="clusters: of which layer; the terrain's by default."),
+    ] = None,
 ) -> StreamingResponse:
     """Send the dataset at the weights it has now; they may change while it is sent."""
     draw = Draw(rows, seed, max_repeat)
-    export, revision = await asyncio.to_thread(_begin, gateway, dataset, export_format, draw)
+    what = (export_format, draw, layer_index)
+    export, revision = await asyncio.to_thread(_begin, gateway, dataset, *what)
     gateway.metrics.exports.labels(export_format).inc()
     headers = {
         "Content-Disposition": content_disposition(export.file_name),
@@ -59,8 +64,13 @@ async def export_dataset(
 
 
 def _begin(
-    gateway: Gateway, dataset: Dataset, export_format: ExportFormat, draw: Draw
+    gateway: Gateway,
+    dataset: Dataset,
+    export_format: ExportFormat,
+    draw: Draw,
+    layer_index: int | None,
 ) -> tuple[Export, int]:
     gateway.terrains.touch(dataset)
     weights = gateway.store.weights(dataset.dataset_id)
-    return gateway.exporter.export(dataset, weights, export_format, draw), weights.revision
+    export = gateway.exporter.export(dataset, weights, export_format, draw, layer_index)
+    return export, weights.revision

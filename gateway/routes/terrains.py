@@ -3,38 +3,47 @@
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Request
+from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import Response
 
 from gateway.dataset import Dataset, WeightsRevision
 from gateway.dependencies import CompletedDataset, DatasetId, Gateway, GatewayParts
 from gateway.routes.documented import problems
-from gateway.schemas import Adjusted, Adjustments, TerrainView
+from gateway.terrain_schemas import Adjusted, Adjustments, TerrainView
 
 router = APIRouter(prefix="/api", tags=["terrain"])
 _JSON = "application/json"
+LayerIndex = Annotated[
+    int | None,
+    Query(alias="layer", description="A layer_index of layers; the terrain layer by default."),
+]
 
 
 @router.get(
     "/terrain/{dataset_id}",
     response_model=TerrainView,
-    responses={304: {"description": "Not changed"}, **problems(404, 409, 503)},
+    responses={304: {"description": "Not changed"}, **problems(404, 409, 422, 503)},
     response_description="The terrain at the current weights",
     summary="Read the terrain",
 )
 async def read_terrain(
     dataset: CompletedDataset,
     gateway: GatewayParts,
+    layer_index: LayerIndex = None,
     if_none_match: Annotated[str, Header(description="An ETag from before.")] = "",
 ) -> Response:
-    """Return hills, ground and figures at the current weights; the ETag is the revision."""
+    """Return hills, ground and figures at the current weights; the ETag is the revision.
+
+    `layers` lists the layers that the dataset has, from fine to coarse. Each can be shown; nothing
+    is computed again for it.
+    """
     weights = await asyncio.to_thread(_read_weights, gateway, dataset)
     etag = f'"{weights.revision}"'
     headers = {"ETag": etag, "Cache-Control": "no-cache"}
     known = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
     if known & {etag, "*"}:
         return Response(status_code=304, headers=headers)
-    body = await gateway.terrains.render(dataset, weights)
+    body = await gateway.terrains.render(dataset, weights, layer_index)
     return Response(body, headers=headers, media_type=_JSON)
 
 
@@ -55,16 +64,21 @@ async def adjust_weights(
     request: Request,
     dataset_id: DatasetId,
     gateway: GatewayParts,
+    layer_index: LayerIndex = None,
     if_match: Annotated[
         str | None, Header(description='The ETag that the weights must have, as "3".')
     ] = None,
 ) -> Response:
     """Set absolute weights of clusters, of noise as -1; those not named keep theirs.
 
-    All or nothing: after any error every weight is as it was.
+    Clusters of any layer can be named, but not one together with another that lies in it. Giving
+    a cluster a weight multiplies those of the finer clusters in it, so that together they have it;
+    the weight of a coarser one around it follows. `layer` chooses whose weights and figures are
+    answered. All or nothing: after any error every weight is as it was.
     """
     body = await request.body()
-    answer = await asyncio.to_thread(gateway.terrains.adjust, dataset_id, body, if_match)
+    adjust = gateway.terrains.adjust
+    answer = await asyncio.to_thread(adjust, dataset_id, body, if_match, layer_index)
     gateway.metrics.adjustments.inc()
     return Response(answer, media_type=_JSON)
 

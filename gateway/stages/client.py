@@ -10,24 +10,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.pipeline_types import (
+    AssignedRows,
+    AssignModel,
     BuiltTerrain,
     Clustering,
     ClusterTexts,
     EmbeddedTexts,
+    ExemplarKind,
     HillShape,
+    Layout,
     ModelInfo,
     NameOutcome,
     NeighborGraph,
+    OnDraft,
     OnProgress,
     ParameterValue,
     PartHealth,
 )
-from gateway.stages.answers import ClusterAnswer
+from gateway.stages.answers import AssignAnswer, ClusterAnswer, LayOutAnswer
 from gateway.stages.messages import (
+    EXEMPLAR_KINDS,
     analyze_requests,
+    assign_requests,
     cluster_requests,
     embed_requests,
     layout_requests,
+    to_graph_shape,
     to_hill,
     to_model,
     to_outcome,
@@ -125,9 +133,10 @@ class GrpcStages:
         random_seed: int,
         neighbor_count: int,
         exemplar_count: int,
+        exemplar_kind: ExemplarKind,
         on_progress: OnProgress,
     ) -> Clustering:
-        """Return clusters, exemplars and the neighbour graph of all rows."""
+        """Return the layers of clusters, their exemplars and the neighbour graph of all rows."""
         config = cluster.ClusterConfig(
             row_count=len(vectors),
             dimension_count=vectors.shape[1],
@@ -136,6 +145,7 @@ class GrpcStages:
             random_seed=random_seed,
             neighbor_count=neighbor_count,
             exemplar_count=exemplar_count,
+            exemplar_kind=EXEMPLAR_KINDS[exemplar_kind],
         )
         answer = ClusterAnswer(len(vectors), vectors.shape[1], on_progress)
         requests = cluster_requests(config, vectors)
@@ -145,24 +155,43 @@ class GrpcStages:
         return answer.finish()
 
     async def lay_out(
-        self, graph: NeighborGraph, random_seed: int, on_progress: OnProgress
-    ) -> NDArray[np.float32]:
-        """Return the position of every row: FLOAT32 of shape [row_count, 2], -1 to 1."""
-        shape = cluster.GraphShape(
-            row_count=len(graph.row_nodes),
-            node_count=graph.indices.shape[0],
-            neighbor_count=graph.indices.shape[1],
+        self,
+        graph: NeighborGraph,
+        labels: NDArray[np.int32] | None,
+        random_seed: int,
+        on_progress: OnProgress,
+        on_draft: OnDraft | None = None,
+    ) -> Layout:
+        """Return the position of every row; rough ones on the way go to `on_draft`."""
+        config = cluster.LayOutConfig(
+            graph_shape=to_graph_shape(graph),
+            random_seed=random_seed,
+            has_labels=labels is not None,
+            wants_drafts=on_draft is not None,
         )
-        config = cluster.LayOutConfig(graph_shape=shape, random_seed=random_seed)
-        positions = ArrayAssembler("positions", np.float32, len(graph.row_nodes), (2,))
-        requests = layout_requests(config, graph)
-        async with self._exchange(self._cluster.LayOut, requests) as answers:
-            async for answer in answers:
-                if answer.WhichOneof("payload") == "progress":
-                    on_progress(answer.progress.fraction_done)
-                else:
-                    positions.add(answer.positions)
-        return positions.finish()
+        answer = LayOutAnswer(len(graph.row_nodes), on_progress, on_draft)
+        requests = layout_requests(config, graph, labels)
+        async with self._exchange(self._cluster.LayOut, requests) as messages:
+            async for message in messages:
+                answer.add(message)
+        return answer.finish()
+
+    async def assign(
+        self, model: AssignModel, vectors: NDArray[np.float32], on_progress: OnProgress
+    ) -> AssignedRows:
+        """Return cluster and position of each of the rows of `vectors`."""
+        config = cluster.AssignConfig(
+            row_count=len(vectors),
+            dimension_count=vectors.shape[1],
+            landmark_count=len(model.labels),
+            has_positions=model.positions is not None,
+        )
+        answer = AssignAnswer(len(vectors), model.positions is not None, on_progress)
+        requests = assign_requests(config, model, vectors)
+        async with self._exchange(self._cluster.Assign, requests) as messages:
+            async for message in messages:
+                answer.add(message)
+        return answer.finish()
 
     async def analyze(
         self,

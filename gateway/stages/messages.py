@@ -7,8 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.pipeline_types import (
+    AssignModel,
     ClusterStats,
     ClusterTexts,
+    ExemplarKind,
     HillShape,
     ModelInfo,
     NameOutcome,
@@ -24,6 +26,10 @@ from levelapi.terrain.v1 import terrain_service_pb2 as terrain
 
 MAX_BLOCK_BYTES = 1 << 20
 MAX_TEXT_BYTES = 256 * 1024
+EXEMPLAR_KINDS = {
+    ExemplarKind.CENTRAL: cluster.EXEMPLAR_KIND_CENTRAL,
+    ExemplarKind.DIVERSE: cluster.EXEMPLAR_KIND_DIVERSE,
+}
 
 
 def cut_text(text: str) -> str:
@@ -65,12 +71,30 @@ async def cluster_requests(config: Any, vectors: NDArray[np.float32]) -> AsyncIt
         yield cluster.ClusterRequest(vectors=block)
 
 
-async def layout_requests(config: Any, graph: NeighborGraph) -> AsyncIterator[Any]:
-    """Yield the config, then the graph."""
+async def layout_requests(
+    config: Any, graph: NeighborGraph, labels: NDArray[np.int32] | None
+) -> AsyncIterator[Any]:
+    """Yield the config, then the graph, then labels where there are some."""
     yield cluster.LayOutRequest(config=config)
     for name in ("row_nodes", "indices", "distances"):
         for block in split_array(getattr(graph, name)):
             yield cluster.LayOutRequest(graph=cluster.GraphBlock(**{name: block}))
+    if labels is not None:
+        for block in split_array(labels):
+            yield cluster.LayOutRequest(labels=block)
+
+
+async def assign_requests(
+    config: Any, model: AssignModel, vectors: NDArray[np.float32]
+) -> AsyncIterator[Any]:
+    """Yield the config, then the model, then the new vectors."""
+    yield cluster.AssignRequest(config=config)
+    for name in ("vectors", "labels", "reaches", "positions"):
+        array = getattr(model, name)
+        for block in () if array is None else split_array(array):
+            yield cluster.AssignRequest(model=cluster.ModelBlock(**{name: block}))
+    for block in split_array(vectors):
+        yield cluster.AssignRequest(vectors=block)
 
 
 async def analyze_requests(config: Any, clusters: Sequence[ClusterTexts]) -> AsyncIterator[Any]:
@@ -112,6 +136,15 @@ def from_parameters(parameters: Any) -> dict[str, ParameterValue]:
     }
 
 
+def to_graph_shape(graph: NeighborGraph) -> Any:
+    """Return the size of a graph as a message."""
+    return cluster.GraphShape(
+        row_count=len(graph.row_nodes),
+        node_count=graph.indices.shape[0],
+        neighbor_count=graph.indices.shape[1],
+    )
+
+
 def to_outcome_dict(outcome: Any) -> dict[str, Any]:
     """Return what was done and why, as JSON values."""
     curve = [
@@ -128,6 +161,14 @@ def to_outcome_dict(outcome: Any) -> dict[str, Any]:
         "reason": outcome.reason,
         "parameters": from_parameters(outcome.parameters),
         "noise_count": outcome.noise_count,
+        "noise": {
+            "count": outcome.noise_count,
+            "reason": outcome.noise_reason,
+            "sparse_count": outcome.sparse_count,
+            "small_cluster_count": outcome.small_cluster_count,
+        },
+        "layer_count": outcome.layer_count,
+        "layer_reason": outcome.layer_reason,
         "graph_recall": outcome.graph_recall,
         "eps_curve": curve,
     }

@@ -1,11 +1,8 @@
 """Names of clusters: keywords for all of them, a language model's words where there is one."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import chain
-from pathlib import Path
-from typing import Any
 
 import structlog
 
@@ -14,15 +11,12 @@ from gateway.dataset import ClusterName, Dataset
 from gateway.errors import DatasetNotFound, StoreUnavailable
 from gateway.pipeline_types import ClusterTexts, NameOutcome, OnProgress, Stages
 from gateway.store import DatasetStore
-from gateway.tables import read_texts
-from gateway.terms import count_terms
-from gateway.worker.scattered_rows import read_cells
+from gateway.worker.cluster_texts import LayerTexts, read_layer_texts
 from gateway.worker.transient import in_store, with_retries
 from level_rpc.errors import LevelError
 
 log = structlog.get_logger(__name__)
 PATIENCE_SECONDS = 60.0
-_BLOCK_ROWS = 65_536
 _FAILURES = {
     "PROVIDER_QUOTA": "its quota is used up",
     "PROVIDER_TIMEOUT": "it did not answer in time",
@@ -41,11 +35,12 @@ async def name_clusters(
     on_progress: OnProgress,
     patience_seconds: float = PATIENCE_SECONDS,
 ) -> list[ClusterName]:
-    """Return a name for every cluster, by cluster id; each is stored as soon as it comes.
+    """Return a name for every cluster of every layer, by cluster id; each is stored as it comes.
 
-    A cluster that a language model was asked about before is not asked about again. When the
-    analyzer cannot be reached at all, clusters are called "Cluster {id}", with a warning: naming
-    never stops a dataset.
+    Names are told apart within a layer. A language model is asked about the terrain layer alone,
+    and not again about a cluster that it was asked about before. When the analyzer cannot be
+    reached at all, clusters are called "Cluster {id}", with a warning: naming never stops a
+    dataset.
     """
     naming = _Naming(dataset, artifacts, store, on_progress)
     await in_store(naming.load)
@@ -72,39 +67,29 @@ class _Naming:
         self._store = store
         self._on_progress = on_progress
         self._failures: Counter[str] = Counter()
-        self._clusters: list[ClusterTexts] = []
+        self._layers: list[LayerTexts] = []
         self._names: dict[int, ClusterName] = {}
 
     def load(self) -> None:
         """Read what every cluster is to be named from, and the names it has already."""
-        dataset, files = self._dataset, self._dataset.artifacts
-        self._names = self._store.names(dataset.dataset_id)
-        rows = self._artifacts.path(dataset.dataset_id, files["rows"])
-        column = dataset.text_column
-        labels = self._artifacts.open_array(dataset.dataset_id, files["labels"])
-        clusters = self._artifacts.load_json(dataset.dataset_id, files["clusters"])
-        terms = count_terms(_all_texts(rows, column, len(labels)), labels, len(clusters))
-        exemplars = read_exemplars(rows, column, clusters)
-        self._clusters = [
-            ClusterTexts(
-                cluster_id=cluster["cluster_id"],
-                row_count=cluster["size"],
-                texts=exemplars[index],
-                term_counts=tuple(terms[index].items()),
-            )
-            for index, cluster in enumerate(clusters)
-        ]
+        self._names = self._store.names(self._dataset.dataset_id)
+        self._layers = read_layer_texts(self._dataset, self._artifacts)
 
     async def run(self, stages: Stages) -> None:
-        """Ask for names and store them: the keyword names together, then each as it comes."""
+        """Ask for names and store them: the terrain layer's last, for they may take long."""
+        for layer in sorted(self._layers, key=lambda one: one.is_terrain_layer):
+            await self._name_layer(stages, layer)
+
+    async def _name_layer(self, stages: Stages, layer: LayerTexts) -> None:
+        """Store the keyword names of a layer together, then a language model's each as it comes."""
         parameters = self._dataset.parameters
         outcomes = stages.analyze(
-            [replace(one, texts=()) if self._was_asked(one) else one for one in self._clusters],
+            [replace(one, texts=()) if self._was_asked(one) else one for one in layer.clusters],
             parameters.dataset_description,
             parameters.language_code,
-            parameters.keywords_only,
+            parameters.keywords_only or not layer.is_terrain_layer,
         )
-        known = {one.cluster_id for one in self._clusters}
+        known = {one.cluster_id for one in layer.clusters}
         waiting: list[NameOutcome] = []
         came = 0
         async for outcome in outcomes:
@@ -115,12 +100,13 @@ class _Naming:
             if came >= len(known):
                 await in_store(self._keep, waiting)
                 waiting = []
-            self._on_progress(came / (2 * len(known)))
+            if layer.is_terrain_layer:
+                self._on_progress(came / (2 * len(known)))
         await in_store(self._keep, waiting)
 
     def name_generically(self) -> None:
         """Name every cluster that has no name yet after its number."""
-        missing = [one.cluster_id for one in self._clusters if one.cluster_id not in self._names]
+        missing = [one for one in self._cluster_ids if one not in self._names]
         if not missing:
             return
         for cluster_id in missing:
@@ -138,7 +124,11 @@ class _Naming:
             warning = f"{failed} clusters keep keyword names: the language model failed ({why})."
             counts = {"llm_failure_count": failed}
             self._store.note(self._dataset.dataset_id, warnings=[warning], counts=counts)
-        return [self._names[one.cluster_id] for one in self._clusters]
+        return [self._names[cluster_id] for cluster_id in self._cluster_ids]
+
+    @property
+    def _cluster_ids(self) -> list[int]:
+        return sorted(one.cluster_id for layer in self._layers for one in layer.clusters)
 
     def _was_asked(self, cluster: ClusterTexts) -> bool:
         name = self._names.get(cluster.cluster_id)
@@ -173,17 +163,3 @@ def _name_of(outcome: NameOutcome, current: ClusterName | None) -> ClusterName:
         outcome.label_source or "generic",
         _is_from_llm(outcome),
     )
-
-
-def read_exemplars(
-    rows: Path, column: int, clusters: list[dict[str, Any]]
-) -> list[tuple[str, ...]]:
-    """Return the texts of each cluster's exemplars."""
-    row_ids = list(chain.from_iterable(one["exemplar_row_ids"] for one in clusters))
-    texts = iter(read_cells(rows, column, row_ids))
-    return [tuple(next(texts) for _ in one["exemplar_row_ids"]) for one in clusters]
-
-
-def _all_texts(rows: Path, column: int, row_count: int) -> Iterable[str]:
-    for start in range(0, row_count, _BLOCK_ROWS):
-        yield from read_texts(rows, column, start, start + _BLOCK_ROWS)

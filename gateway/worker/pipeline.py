@@ -19,7 +19,7 @@ from gateway.worker.naming import name_clusters
 from gateway.worker.reporting import run_reporting
 from gateway.worker.results import GRAPH_ARRAYS, StageResults
 from gateway.worker.scattered_rows import read_cells
-from gateway.worker.terrain import describe_terrain
+from gateway.worker.terrain import describe_terrains
 from gateway.worker.transient import PATIENCE_SECONDS, in_store, with_retries
 from gateway.worker.unique_texts import UniqueTexts
 from gateway.worker.vector_file import VectorFile, WrittenMeanwhile
@@ -64,7 +64,7 @@ class Pipeline:
         return ["vectors"]
 
     async def cluster(self, dataset_id: str) -> list[str]:
-        """Store the neighbour graph and the clusters; return the names of what is stored."""
+        """Store the neighbour graph and every layer; return the names of what is stored."""
         await self._once("clusters", dataset_id, Stage.CLUSTERING, self._cluster)
         return ["clusters"]
 
@@ -177,6 +177,7 @@ class Pipeline:
                 parameters.random_seed,
                 parameters.neighbor_count,
                 parameters.exemplar_count,
+                parameters.exemplar_kind,
                 on_progress,
             )
         )
@@ -201,21 +202,23 @@ class Pipeline:
                 for name in GRAPH_ARRAYS
             }
         )
-        positions = await self._patiently(
+        labels = await self._open(self._artifacts.open_array, dataset, "labels")
+        layout = await self._patiently(
             lambda: self._stages.lay_out(
                 graph,
+                labels,
                 dataset.parameters.random_seed,
                 lambda fraction: on_progress(LAYOUT_SHARE * fraction),
             )
         )
-        await in_store(self._results.keep_positions, dataset_id, positions)
+        await in_store(self._results.keep_layout, dataset_id, layout)
 
     async def _build(self, dataset: Dataset, on_progress: OnProgress) -> None:
         on_progress(LAYOUT_SHARE)
-        terrain, heights = await describe_terrain(
+        terrains = await describe_terrains(
             dataset, self._artifacts, self._stages, self._patience_seconds
         )
-        await in_store(self._results.keep_terrain, dataset.dataset_id, terrain, heights)
+        await in_store(self._results.keep_terrains, dataset.dataset_id, terrains)
 
     async def _open(self, opener: Callable[[str, Artifact], T], dataset: Dataset, name: str) -> T:
         # In a thread: the first opening reads the whole file.

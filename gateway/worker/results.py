@@ -1,15 +1,16 @@
 """What stages leave behind: files first, then, in one transaction, their names in the database."""
 
+from collections.abc import Iterable
 from dataclasses import asdict
+from functools import partial
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from gateway.artifacts import ArtifactStore
 from gateway.dataset import ClusterName, Dataset
-from gateway.pipeline_types import Clustering
+from gateway.layer_files import LAYERS, artifact_name
+from gateway.pipeline_types import Clustering, Layer, Layout
 from gateway.store import DatasetStore
+from gateway.worker.terrain import LAYOUT, LayerTerrain
 from gateway.worker.unique_texts import UniqueTexts, expand_rows
 from gateway.worker.vector_file import VectorFile
 
@@ -46,17 +47,24 @@ class StageResults:
         self._store.put_artifacts(dataset_id, artifact)
 
     def keep_clusters(self, dataset_id: str, clustering: Clustering) -> None:
-        """Store the neighbour graph and the terrain layer."""
-        layer, outcome = clustering.terrain_layer, clustering.outcome
+        """Store the neighbour graph, every layer and the landmarks."""
         arrays = {name: getattr(clustering.graph, name) for name in GRAPH_ARRAYS}
-        arrays |= {name: getattr(layer, name) for name in _LAYER_ARRAYS}
+        for layer in clustering.layers:
+            for name in _LAYER_ARRAYS:
+                key = artifact_name(name, layer.layer_index, layer.is_terrain_layer)
+                arrays[key] = getattr(layer, name)
+        arrays["landmark_rows"] = clustering.landmarks.row_ids
+        arrays["landmark_reaches"] = clustering.landmarks.reaches
         parents = ("vectors",)
         files = [
             self._artifacts.save_array(dataset_id, name, array, parents)
             for name, array in arrays.items()
         ]
-        clusters = [asdict(cluster) for cluster in layer.clusters]
+        layers = [_as_json(layer) for layer in clustering.layers]
+        clusters = _as_json(clustering.terrain_layer)["clusters"]
+        files.append(self._artifacts.save_json(dataset_id, LAYERS, layers, parents))
         files.append(self._artifacts.save_json(dataset_id, "clusters", clusters, parents))
+        outcome = clustering.outcome
         counts = {"cluster_count": len(clusters), "noise_count": outcome["noise_count"]}
         self._store.note(dataset_id, counts=counts, clustering=outcome)
         self._store.put_artifacts(dataset_id, *files)
@@ -67,21 +75,39 @@ class StageResults:
         artifact = self._artifacts.save_json(dataset_id, "names", value, ("clusters", "rows"))
         self._store.put_artifacts(dataset_id, artifact)
 
-    def keep_positions(self, dataset_id: str, positions: NDArray[np.float32]) -> None:
-        """Store the position of every row."""
-        artifact = self._artifacts.save_array(dataset_id, "positions", positions, GRAPH_ARRAYS)
-        self._store.put_artifacts(dataset_id, artifact)
-
-    def keep_terrain(
-        self, dataset_id: str, terrain: dict[str, Any], heights: NDArray[np.float32]
-    ) -> None:
-        """Store the terrain and its heights."""
-        parents = ("clusters", "names", "positions")
+    def keep_layout(self, dataset_id: str, layout: Layout) -> None:
+        """Store the position of every row, and how well positions show what is near."""
+        quality = {
+            "own_hill_fraction": layout.own_hill_fraction,
+            "neighbor_preservation": layout.neighbor_preservation,
+        }
+        parents = (*GRAPH_ARRAYS, "labels")
         files = (
-            self._artifacts.save_json(dataset_id, "terrain", terrain, parents),
-            self._artifacts.save_array(dataset_id, "heights", heights, parents),
+            self._artifacts.save_array(dataset_id, "positions", layout.positions, parents),
+            self._artifacts.save_json(dataset_id, LAYOUT, quality, parents),
         )
         self._store.put_artifacts(dataset_id, *files)
+
+    def keep_terrains(self, dataset_id: str, terrains: Iterable[LayerTerrain]) -> None:
+        """Store the terrain of every layer and its heights."""
+        parents = ("clusters", "names", "positions")
+        files = []
+        for one in terrains:
+            name = partial(
+                artifact_name, layer_index=one.layer_index, is_terrain_layer=one.is_terrain_layer
+            )
+            save = self._artifacts
+            files.append(save.save_json(dataset_id, name("terrain"), one.described, parents))
+            files.append(save.save_array(dataset_id, name("heights"), one.heights, parents))
+        self._store.put_artifacts(dataset_id, *files)
+
+
+def _as_json(layer: Layer) -> dict[str, Any]:
+    return {
+        "layer_index": layer.layer_index,
+        "is_terrain_layer": layer.is_terrain_layer,
+        "clusters": [asdict(cluster) for cluster in layer.clusters],
+    }
 
 
 def _truncation_warning(count: int, max_token_count: int) -> list[str]:

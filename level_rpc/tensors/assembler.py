@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,8 @@ class ArrayAssembler:
         Announced shape of one row, ``()`` for one number per row.
     max_bytes
         Largest array accepted; memory is taken once, at the announcement.
+    allocate
+        Gives that memory for a shape and an element type; ``numpy.empty`` unless told otherwise.
 
     Raises
     ------
@@ -56,12 +58,13 @@ class ArrayAssembler:
         row_shape: Sequence[int] = (),
         *,
         max_bytes: int = MAX_ARRAY_BYTES,
+        allocate: Callable[[tuple[int, ...], np.dtype[Any]], NDArray[Any]] = np.empty,
     ) -> None:
         self._name = name
         self._dtype = wire_dtype(np.dtype(dtype))
         self._row_shape = tuple(row_shape)
         self._received = 0
-        self._array = self._allocate(row_count, max_bytes)
+        self._array = self._allocate(row_count, max_bytes, allocate)
 
     @property
     def received_row_count(self) -> int:
@@ -103,7 +106,12 @@ class ArrayAssembler:
             raise self._rows_mismatch(f"ended after {self._received} rows")
         return self._array
 
-    def _allocate(self, row_count: int, max_bytes: int) -> NDArray[Any]:
+    def _allocate(
+        self,
+        row_count: int,
+        max_bytes: int,
+        allocate: Callable[[tuple[int, ...], np.dtype[Any]], NDArray[Any]],
+    ) -> NDArray[Any]:
         if row_count < 0:
             raise TensorRowsMismatch(f"{self._name}: row_count is negative", array=self._name)
         if len(self._row_shape) >= MAX_AXIS_COUNT or any(length < 0 for length in self._row_shape):
@@ -113,7 +121,7 @@ class ArrayAssembler:
         if announced_bytes > max_bytes:
             raise self._too_large(announced_bytes, max_bytes)
         try:
-            return np.empty((row_count, *self._row_shape), dtype=self._dtype)
+            return allocate((row_count, *self._row_shape), self._dtype)
         except (MemoryError, ValueError) as error:
             raise self._too_large(announced_bytes, max_bytes) from error
 

@@ -9,11 +9,19 @@
 
 import asyncio
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from gateway.pipeline_types import ClusterTexts, HillShape, Stages
+from gateway.pipeline_types import (
+    AssignModel,
+    Clustering,
+    ClusterTexts,
+    ExemplarKind,
+    HillShape,
+    Stages,
+)
 from level_rpc.errors import FailedPrecondition, InvalidArgument
 
 TOPICS = {
@@ -57,12 +65,29 @@ class Heard:
 async def cluster(stages: Stages, vectors: np.ndarray, algorithm: str = "hdbscan", **options):
     """Return a clustering and the progress told of it."""
     heard = Heard()
-    arguments = {"random_seed": 0, "neighbor_count": 10, "exemplar_count": 5} | options
+    arguments = {
+        "random_seed": 0,
+        "neighbor_count": 10,
+        "exemplar_count": 5,
+        "exemplar_kind": ExemplarKind.CENTRAL,
+        **options,
+    }
     parameters = arguments.pop("parameters", {})
     clustering = await stages.cluster(
         vectors, algorithm, parameters, on_progress=heard, **arguments
     )
     return clustering, heard.fractions
+
+
+def model_of(clustering: Clustering, vectors: np.ndarray, positions=None) -> AssignModel:
+    """Return what new rows are assigned to, from what was stored of a clustering."""
+    rows = clustering.landmarks.row_ids
+    return AssignModel(
+        vectors[rows],
+        clustering.terrain_layer.labels[rows],
+        clustering.landmarks.reaches,
+        None if positions is None else positions[rows],
+    )
 
 
 async def analyze(stages: Stages, clusters: Sequence[ClusterTexts]):
@@ -119,10 +144,45 @@ class StagesContract:
             assert 1 <= len(one.exemplar_row_ids) <= 5
             assert {int(layer.labels[row]) for row in one.exemplar_row_ids} == {one.cluster_id}
 
+    @pytest.mark.parametrize("algorithm", ["", "hdbscan"])
+    async def test_layers_are_nested_and_landmarks_are_rows(self, stages: Stages, algorithm: str):
+        random = np.random.default_rng(0)
+        vectors = np.repeat(random.normal(size=(12, 8)), 50, axis=0)
+        vectors += 0.2 * random.normal(size=vectors.shape)
+        vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype("f4")
+        clustering, _ = await cluster(stages, vectors, algorithm)
+        noise = clustering.layers[0].labels == -1
+        for layer in clustering.layers:
+            assert np.array_equal(layer.labels == -1, noise)
+            for one in layer.clusters:
+                rows = layer.labels == one.cluster_id
+                assert one.size == rows.sum()
+                assert one.stability is None or 0 <= one.stability <= 1
+        for fine, coarse in pairwise(clustering.layers):
+            parent_of = {one.cluster_id: one.parent_id for one in fine.clusters} | {-1: -1}
+            assert [parent_of[label] for label in fine.labels.tolist()] == coarse.labels.tolist()
+        landmarks = clustering.landmarks
+        assert (np.diff(landmarks.row_ids) > 0).all()
+        assert landmarks.row_ids.dtype == np.int64 and landmarks.row_ids.max() < len(vectors)
+        assert landmarks.reaches.shape == landmarks.row_ids.shape
+
+    @pytest.mark.parametrize("kind", ExemplarKind)
+    async def test_exemplars_of_each_kind_are_rows_of_their_cluster(
+        self, stages: Stages, kind: ExemplarKind
+    ):
+        clustering, _ = await cluster(stages, unlike_sizes(), exemplar_kind=kind)
+        labels = clustering.terrain_layer.labels
+        for one in clustering.terrain_layer.clusters:
+            assert {int(labels[row]) for row in one.exemplar_row_ids} == {one.cluster_id}
+
     async def test_the_outcome_says_what_was_done(self, stages: Stages):
         clustering, _ = await cluster(stages, unlike_sizes(), "")
         outcome = clustering.outcome
         assert {"algorithm", "reason", "parameters", "noise_count", "graph_recall"} <= set(outcome)
+        assert outcome["layer_count"] == len(clustering.layers) and outcome["layer_reason"]
+        noise = outcome["noise"]
+        assert noise["count"] == outcome["noise_count"] and noise["reason"]
+        assert noise["count"] == noise["sparse_count"] + noise["small_cluster_count"]
         assert outcome["algorithm"] not in ("", "auto")
         assert outcome["noise_count"] == int((clustering.terrain_layer.labels == -1).sum())
 
@@ -135,22 +195,57 @@ class StagesContract:
 
     async def test_rows_of_one_group_lie_together(self, stages: Stages):
         clustering, _ = await cluster(stages, unlike_sizes())
-        heard = Heard()
-        positions = await stages.lay_out(clustering.graph, 0, heard)
+        heard, labels = Heard(), clustering.terrain_layer.labels
+        layout = await stages.lay_out(clustering.graph, labels, 0, heard)
+        positions = layout.positions
         assert positions.shape == (100, 2) and np.abs(positions).max() <= 1
+        assert 0 <= layout.neighbor_preservation <= 1
+        assert 0.9 < layout.own_hill_fraction <= 1
         assert np.array_equal(positions[0], positions[1])  # the rows are equal
         assert heard.fractions == sorted(heard.fractions)
-        labels = clustering.terrain_layer.labels
         centres = np.array([positions[labels == one].mean(axis=0) for one in range(3)])
         gaps = np.linalg.norm(positions[:, None] - centres, axis=2)
         assert (gaps.argmin(axis=1) == labels).mean() > 0.9
+
+    async def test_drafts_of_a_layout_come_on_request(self, stages: Stages):
+        clustering, _ = await cluster(stages, unlike_sizes())
+        labels, drafts = clustering.terrain_layer.labels, []
+        layout = await stages.lay_out(clustering.graph, labels, 0, Heard(), drafts.append)
+        assert all(draft.shape == (100, 2) for draft in drafts)
+        plain = await stages.lay_out(clustering.graph, labels, 0, Heard())
+        assert np.array_equal(layout.positions, plain.positions)
+
+    async def test_known_rows_are_assigned_to_their_own_clusters(self, stages: Stages):
+        vectors = unlike_sizes()
+        clustering, _ = await cluster(stages, vectors)
+        labels = clustering.terrain_layer.labels
+        layout = await stages.lay_out(clustering.graph, labels, 0, Heard())
+        heard = Heard()
+        model = model_of(clustering, vectors, layout.positions)
+        assigned = await stages.assign(model, vectors, heard)
+        assert (assigned.labels == labels).mean() > 0.95
+        assert assigned.strengths.min() >= 0 and assigned.strengths.max() <= 1
+        centres = np.array([layout.positions[labels == one].mean(axis=0) for one in range(3)])
+        gaps = np.linalg.norm(assigned.positions[:, None] - centres, axis=2)
+        assert (gaps.argmin(axis=1) == labels).mean() > 0.9
+        assert heard.fractions == sorted(heard.fractions)
+
+    async def test_a_row_like_none_is_assigned_to_noise(self, stages: Stages):
+        vectors = unlike_sizes()
+        clustering, _ = await cluster(stages, vectors)
+        far = -vectors[:60].mean(axis=0, keepdims=True)
+        assigned = await stages.assign(model_of(clustering, vectors), far.astype("f4"), Heard())
+        assert assigned.labels.tolist() == [-1]
+        assert assigned.nearest[0] in (0, 1, 2)
+        assert assigned.positions is None
 
     @pytest.mark.parametrize("rows", [1, 2, 3])
     async def test_few_rows_pass_through(self, stages: Stages, rows: int):
         clustering, _ = await cluster(stages, unlike_sizes()[:rows], "")
         assert len(clustering.terrain_layer.labels) == rows
-        positions = await stages.lay_out(clustering.graph, 0, Heard())
-        assert positions.shape == (rows, 2)
+        layout = await stages.lay_out(clustering.graph, None, 0, Heard())
+        assert layout.positions.shape == (rows, 2)
+        assert layout.own_hill_fraction is None
 
     @pytest.mark.parametrize(
         ("algorithm", "parameters", "reason"),

@@ -1,7 +1,9 @@
 """ClusterService as its protos describe it, to a client that knows nothing else."""
 
+import re
 import threading
 import time
+from itertools import pairwise
 from types import SimpleNamespace
 
 import grpc
@@ -44,7 +46,7 @@ def client(service, part, tensors):
 
 
 class ClusterClient:
-    """Sends and reads Cluster and LayOut by hand."""
+    """Sends and reads Cluster, LayOut and Assign by hand."""
 
     def __init__(self, service, part, tensors):
         self.service, self.part, self.tensors = service, part, tensors
@@ -94,18 +96,34 @@ class ClusterClient:
             kind: [getattr(answer, kind) for answer in answers if answer.HasField(kind)]
             for kind in set(said)
         }
-        rows = by_kind["rows"]
+        layers = self.read_layers(answers)
+        terrain = next(one for one in layers if one.layer.is_terrain_layer)
+        marks = by_kind.get("landmarks", [])
         return SimpleNamespace(
             said=said,
             progress=by_kind.get("progress", []),
             graph=self.read_graph(by_kind) if "graph" in by_kind else None,
             outcome=by_kind["outcome"][0],
-            layer=by_kind["layer"][0],
-            clusters=by_kind["cluster"],
-            labels=self.tensors.join(row.labels for row in rows),
-            nearest=self.tensors.join(row.nearest for row in rows),
-            strengths=self.tensors.join(row.strengths for row in rows),
+            layers=layers,
+            **vars(terrain),
+            landmarks=self.tensors.join(one.row_ids for one in marks),
+            reaches=self.tensors.join(one.reaches for one in marks),
         )
+
+    def read_layers(self, answers):
+        layers = []
+        for answer in answers:
+            match answer.WhichOneof("payload"):
+                case "layer":
+                    layers.append(SimpleNamespace(layer=answer.layer, clusters=[], rows=[]))
+                case "cluster":
+                    layers[-1].clusters.append(answer.cluster)
+                case "rows":
+                    layers[-1].rows.append(answer.rows)
+        for one in layers:
+            for name in ("labels", "nearest", "strengths"):
+                setattr(one, name, self.tensors.join(getattr(row, name) for row in one.rows))
+        return layers
 
     def read_graph(self, by_kind):
         arrays = {
@@ -119,31 +137,76 @@ class ClusterClient:
         assert arrays["indices"].shape == (shape.node_count, shape.neighbor_count)
         return SimpleNamespace(**arrays)
 
-    def lay_out(self, graph, start=None, seed=0):
-        """Return positions and progress."""
+    def lay_out(self, graph, seed=0, wants_drafts=False, **arrays):
+        """Return every frame, progress and quality; arrays are start_positions and so on."""
+        has = {
+            "start_positions": "has_start_positions",
+            "labels": "has_labels",
+            "fixed_rows": "has_fixed_rows",
+        }
         config = self.part.LayOutConfig(
             graph_shape=self.graph_shape(graph),
             random_seed=seed,
-            has_start_positions=start is not None,
+            wants_drafts=wants_drafts,
+            **{has[name]: True for name in arrays},
         )
         requests = [self.part.LayOutRequest(config=config)]
         requests += [self.part.LayOutRequest(graph=one) for one in self.graph_blocks(graph)]
-        if start is not None:
-            block = self.tensors.block(start)
-            requests.append(self.part.LayOutRequest(start_positions=block))
-        answers = converse(self.service.LayOut, requests)
-        blocks = [answer.positions for answer in answers if answer.HasField("positions")]
-        return self.tensors.join(blocks), [
-            answer.progress for answer in answers if answer.HasField("progress")
-        ]
+        for name in has.keys() & arrays.keys():
+            block = self.tensors.block(arrays[name])
+            requests.append(self.part.LayOutRequest(**{name: block}))
+        return self.read_layout(converse(self.service.LayOut, requests))
+
+    def read_layout(self, answers):
+        frames, blocks = [], []
+        for answer in answers:
+            if answer.HasField("frame"):
+                frames.append(answer.frame)
+                blocks.append([])
+            elif answer.HasField("positions"):
+                blocks[-1].append(answer.positions)
+        assert [one.frame_index for one in frames] == list(range(len(frames)))
+        assert [one.is_final for one in frames] == [False] * (len(frames) - 1) + [True]
+        assert answers[-1].HasField("quality")
+        return SimpleNamespace(
+            frames=[self.tensors.join(one) for one in blocks],
+            positions=self.tensors.join(blocks[-1]),
+            progress=[answer.progress for answer in answers if answer.HasField("progress")],
+            quality=answers[-1].quality,
+        )
+
+    def assign(self, model, vectors):
+        """Return what new rows get; the model is arrays by the names of ModelBlock."""
+        config = self.part.AssignConfig(
+            row_count=len(vectors),
+            dimension_count=vectors.shape[1],
+            landmark_count=len(model["labels"]),
+            has_positions="positions" in model,
+        )
+        requests = [self.part.AssignRequest(config=config)]
+        for name in ("vectors", "labels", "reaches", "positions"):
+            for block in self.tensors.blocks(model[name]) if name in model else ():
+                part = self.part.ModelBlock(**{name: block})
+                requests.append(self.part.AssignRequest(model=part))
+        for block in self.tensors.blocks(vectors):
+            requests.append(self.part.AssignRequest(vectors=block))
+        answers = converse(self.service.Assign, requests)
+        rows = [answer.rows for answer in answers if answer.HasField("rows")]
+        names = ["labels", "nearest", "strengths", *(["positions"] if "positions" in model else [])]
+        assert all(row.HasField("positions") == ("positions" in model) for row in rows)
+        joined = {name: self.tensors.join(getattr(row, name) for row in rows) for name in names}
+        return SimpleNamespace(said=[one.WhichOneof("payload") for one in answers], **joined)
 
 
 def test_the_answer_comes_in_its_order(client):
     answer = client.cluster()
-    order = ["progress", "graph_shape", "graph", "outcome", "layer", "cluster", "rows"]
     told = [kind for kind in answer.said if kind != "progress"]
-    assert told == sorted(told, key=order.index)
-    assert answer.said.count("outcome") == answer.said.count("layer") == answer.outcome.layer_count
+    layer = r"(layer )(cluster )+(rows )+"
+    assert re.fullmatch(
+        rf"graph_shape (graph )+outcome ({layer})+(landmarks )+", " ".join([*told, ""])
+    )
+    assert told.count("layer") == answer.outcome.layer_count
+    assert [one.layer.layer_index for one in answer.layers] == list(range(len(answer.layers)))
     fractions = [one.fraction_done for one in answer.progress]
     assert fractions == sorted(fractions) and 0 <= fractions[0] and fractions[-1] <= 1
     elapsed = [one.elapsed.ToTimedelta() for one in answer.progress]
@@ -151,18 +214,30 @@ def test_the_answer_comes_in_its_order(client):
     assert all(one.stage for one in answer.progress)
 
 
-def test_clusters_and_rows_agree(client, tensors):
+def test_clusters_and_rows_agree_in_every_layer(client, tensors):
     answer = client.cluster(algorithm="hdbscan")
+    assert answer.layer.cluster_count == GROUPS
+    for layer in answer.layers:
+        check_layer(layer, tensors)
+        noise = layer.labels == -1
+        assert np.array_equal(noise, answer.labels == -1)
+        assert answer.outcome.noise_count == int(noise.sum())
+    outcome = answer.outcome
+    assert outcome.noise_count == outcome.sparse_count + outcome.small_cluster_count
+    assert outcome.reason and outcome.layer_reason and outcome.noise_reason
+
+
+def check_layer(answer, tensors):
     layer, labels = answer.layer, answer.labels
-    assert layer.is_terrain_layer and layer.first_cluster_id == layer.layer_index == 0
-    assert [one.cluster_id for one in answer.clusters] == list(range(layer.cluster_count))
+    first = layer.first_cluster_id
+    assert [one.cluster_id for one in answer.clusters] == list(
+        range(first, first + layer.cluster_count)
+    )
     assert [one.size for one in answer.clusters] == [
         int((labels == one.cluster_id).sum()) for one in answer.clusters
     ]
     order = [(-one.size, int(np.argmax(labels == one.cluster_id))) for one in answer.clusters]
     assert order == sorted(order)
-    assert answer.outcome.noise_count == int((labels == -1).sum())
-    assert layer.cluster_count == GROUPS
     inside = labels >= 0
     assert np.array_equal(answer.nearest[inside], labels[inside])
     assert answer.strengths.min() >= 0 and answer.strengths.max() <= 1
@@ -172,7 +247,20 @@ def test_clusters_and_rows_agree(client, tensors):
         mean = rows.mean(axis=0)
         assert centroid == pytest.approx(mean / np.linalg.norm(mean), abs=1e-4)
         assert one.spread == pytest.approx(float((1 - rows @ centroid).mean()), abs=1e-4)
-        assert one.parent_id == -1
+        assert 0 <= one.stability <= 1
+
+
+def test_layers_are_nested_and_their_ids_unique(client):
+    layers = client.cluster().layers
+    assert [one.layer.is_terrain_layer for one in layers].count(True) == 1
+    ids = sorted(one.cluster_id for layer in layers for one in layer.clusters)
+    assert ids == list(range(len(ids)))
+    for layer in layers:
+        assert (layer.layer.first_cluster_id == 0) == layer.layer.is_terrain_layer
+    for fine, coarse in pairwise(layers):
+        parents = {one.cluster_id: one.parent_id for one in fine.clusters} | {-1: -1}
+        assert [parents[label] for label in fine.labels] == coarse.labels.tolist()
+    assert {one.parent_id for one in layers[-1].clusters} == {-1}
 
 
 def test_exemplars_are_the_different_rows_nearest_to_the_centroid(client, tensors):
@@ -188,6 +276,16 @@ def test_exemplars_are_the_different_rows_nearest_to_the_centroid(client, tensor
         members = np.unique(VECTORS[answer.labels == one.cluster_id], axis=0)
         best = np.sort(members @ tensors.unpack(one.centroid))[::-1][:3]
         assert shown == pytest.approx(best, abs=1e-5)
+
+
+def test_diverse_exemplars_begin_with_the_most_central_row(client, part):
+    kinds = (part.EXEMPLAR_KIND_CENTRAL, part.EXEMPLAR_KIND_DIVERSE)
+    central, diverse = (client.cluster(exemplar_count=4, exemplar_kind=kind) for kind in kinds)
+    assert np.array_equal(central.labels, diverse.labels)
+    for one, other in zip(central.clusters, diverse.clusters, strict=True):
+        assert other.exemplar_row_ids[0] == one.exemplar_row_ids[0]
+        shown = VECTORS[list(other.exemplar_row_ids)]
+        assert len(np.unique(shown, axis=0)) == 4
 
 
 def test_the_graph_has_the_true_neighbours_of_each_distinct_vector(client):
@@ -223,23 +321,98 @@ def test_a_stored_graph_gives_the_same_clusters(client):
 
 def test_rows_are_laid_out_near_their_neighbours(client):
     answer = client.cluster(algorithm="hdbscan")
-    positions, progress = client.lay_out(answer.graph)
+    laid_out = client.lay_out(answer.graph, labels=answer.labels)
+    positions = laid_out.positions
     assert positions.shape == (ROWS, 2) and positions.dtype == np.float32
     assert np.abs(positions).max() <= 1
-    assert np.array_equal(positions, client.lay_out(answer.graph)[0])
+    assert np.array_equal(positions, client.lay_out(answer.graph, labels=answer.labels).positions)
     _, first, of_row = np.unique(answer.graph.row_nodes, return_index=True, return_inverse=True)
     assert np.array_equal(positions[first][of_row], positions)
-    assert progress
+    assert laid_out.progress and len(laid_out.frames) == 1
     centres = [positions[answer.labels == one.cluster_id].mean(axis=0) for one in answer.clusters]
     gaps = np.linalg.norm(positions[:, None] - np.array(centres), axis=2)
-    assert (gaps.argmin(axis=1) == answer.labels)[answer.labels >= 0].mean() > 0.95
+    own = float((gaps.argmin(axis=1) == answer.labels)[answer.labels >= 0].mean())
+    assert own > 0.95
+    assert laid_out.quality.own_hill_fraction == pytest.approx(own, abs=1e-3)
+    assert 0 < laid_out.quality.neighbor_preservation <= 1
+
+
+def test_a_layout_without_labels_has_no_hills(client):
+    laid_out = client.lay_out(client.cluster().graph)
+    assert not laid_out.quality.HasField("own_hill_fraction")
+
+
+def test_rough_layouts_come_first_when_they_are_wanted(client):
+    graph = client.cluster().graph
+    frames = client.lay_out(graph, wants_drafts=True).frames
+    assert len(frames) > 1
+    assert all(one.shape == (ROWS, 2) and np.isfinite(one).all() for one in frames)
+    assert np.array_equal(frames[-1], client.lay_out(graph).positions)
 
 
 def test_layout_may_begin_from_given_positions(client):
     graph = client.cluster().graph
-    start, _ = client.lay_out(graph, seed=1)
-    moved, _ = client.lay_out(graph, start=np.ascontiguousarray(start), seed=1)
+    start = np.ascontiguousarray(client.lay_out(graph, seed=1).positions)
+    moved = client.lay_out(graph, start_positions=start, seed=1).positions
     assert moved.shape == start.shape and np.isfinite(moved).all()
+
+
+def test_fixed_rows_stay_where_they_start(client):
+    graph = client.cluster().graph
+    start = np.ascontiguousarray(client.lay_out(graph).positions * 30)
+    fixed = (graph.row_nodes % 3 > 0).astype("u1")
+    moved = client.lay_out(graph, start_positions=start, fixed_rows=fixed).positions
+    assert moved[fixed == 1] == pytest.approx(start[fixed == 1], abs=1e-3)
+    assert np.isfinite(moved).all()
+
+
+def test_fixed_rows_without_a_start_are_refused(client):
+    with pytest.raises(Refusal) as caught:
+        client.lay_out(client.cluster().graph, fixed_rows=np.ones(ROWS, "u1"))
+    assert (caught.value.code, caught.value.reason) == (INVALID, "FIELD_INVALID")
+
+
+def stored_model(client, **arrays):
+    """Return what Assign needs, and the clustering it is of."""
+    answer = client.cluster(algorithm="hdbscan")
+    rows = answer.landmarks
+    assert rows.dtype == np.int64 and (np.diff(rows) > 0).all()
+    assert answer.reaches.min() >= 0 and answer.reaches.max() <= 2
+    model = {"vectors": VECTORS[rows], "labels": answer.labels[rows], "reaches": answer.reaches}
+    return model | {name: array[rows] for name, array in arrays.items()}, answer
+
+
+def test_new_rows_find_their_cluster_their_place_or_that_they_have_none(client):
+    positions = client.lay_out(client.cluster().graph).positions
+    model, answer = stored_model(client, positions=positions)
+    near = VECTORS + np.float32(0.001)
+    far = -VECTORS[:20]
+    found = client.assign(model, np.concatenate([near, far]))
+    assert found.said[-1] == "rows" and "progress" in found.said
+    clustered = answer.labels >= 0
+    assert (found.labels[:ROWS] == answer.labels)[clustered].mean() > 0.98
+    assert (found.labels[ROWS:] == -1).all()
+    assert (found.nearest >= 0).all()
+    inside = found.labels >= 0
+    assert np.array_equal(found.nearest[inside], found.labels[inside])
+    assert found.strengths.min() >= 0 and found.strengths.max() <= 1
+    assert found.positions.shape == (ROWS + 20, 2) and np.isfinite(found.positions).all()
+
+
+def test_what_a_new_row_gets_does_not_depend_on_the_rows_beside_it(client):
+    model, _ = stored_model(client)
+    together = client.assign(model, VECTORS)
+    for row in (0, 17, ROWS - 1):
+        alone = client.assign(model, VECTORS[row : row + 1])
+        assert alone.labels[0] == together.labels[row]
+        assert alone.strengths[0] == together.strengths[row]
+
+
+def test_a_model_of_other_dimensions_is_refused(client):
+    model, _ = stored_model(client)
+    with pytest.raises(Refusal) as caught:
+        client.assign(model, VECTORS[:, 1:].copy())
+    assert (caught.value.code, caught.value.reason) == (INVALID, "TENSOR_TYPE_MISMATCH")
 
 
 def test_every_algorithm_says_what_it_takes_and_takes_it(client, service, part):
@@ -291,7 +464,7 @@ def test_few_rows_end_in_some_clustering_and_some_layout(client, rows):
     answers = converse(client.service.Cluster, requests)
     answer = client.read(answers)
     assert len(answer.labels) == rows
-    assert client.lay_out(answer.graph)[0].shape == (rows, 2)
+    assert client.lay_out(answer.graph).positions.shape == (rows, 2)
 
 
 def damaged(client):

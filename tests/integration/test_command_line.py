@@ -95,7 +95,7 @@ def test_run_writes_everything_and_leaves_nothing_else(tmp_path, sample_file):
         timeout=PATIENCE_SECONDS,
     )
     assert done.returncode == 0, done.stderr
-    names = {"terrain.html", "clusters.csv", "weighted.csv", "resampled.csv"}
+    names = {"terrain.html", "clusters.csv", "layers.csv", "weighted.csv", "resampled.csv"}
     assert {path.name for path in (tmp_path / "out").iterdir()} == names
     assert list(temporary.iterdir()) == []
     assert not (tmp_path / "shared.sqlite").exists()

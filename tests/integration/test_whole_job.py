@@ -5,6 +5,7 @@ import io
 import json
 import time
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 
@@ -39,6 +40,34 @@ def test_hills_and_figures_agree_with_each_other(http, sample_id):
     assert len({hill["label"] for hill in hills}) == len(hills)
     assert all(hill["label_source"] == "keywords" for hill in hills)
     assert all(1 <= len(hill["exemplars"]) <= 5 for hill in hills)
+
+
+def test_layers_are_the_same_rows_finer_and_coarser(http, sample_id):
+    default = http.get(f"/api/terrain/{sample_id}").json()
+    terrains = [
+        http.get(f"/api/terrain/{sample_id}?layer={one['layer_index']}").json()
+        for one in default["layers"]
+    ]
+    assert [one["layer"] for one in terrains if one["layer"] == default["layer"]]
+    counts = [len(one["hills"]) for one in terrains]
+    assert (
+        counts
+        == sorted(counts, reverse=True)
+        == [one["cluster_count"] for one in default["layers"]]
+    )
+    for fine, coarse in pairwise(terrains):
+        sizes = Counter()
+        for hill in fine["hills"]:
+            sizes[hill["parent_id"]] += hill["size"]
+            assert hill["label"] and hill["exemplars"]
+            assert hill["stability"] is None or 0 <= hill["stability"] <= 1
+        assert sizes == {hill["cluster_id"]: hill["size"] for hill in coarse["hills"]}
+    assert {hill["parent_id"] for hill in terrains[-1]["hills"]} == {-1}
+    assert 0.5 < default["layout"]["own_hill_fraction"] <= 1
+    clustering = http.get(f"/api/status/{sample_id}").json()["clustering"]
+    assert clustering["layer_count"] == len(terrains) and clustering["layer_reason"]
+    assert clustering["noise"]["count"] == default["noise"]["count"]
+    assert clustering["noise"]["reason"] == default["noise"]["reason"]
 
 
 def test_highest_ground_is_ten(http, sample_id):

@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from functools import partial
 
 import pytest
 
@@ -45,7 +46,7 @@ def test_without_an_analyzer_clusters_are_named_by_number(tmp_path):
         assert "named by number" in warning
         names = rig.artifacts.load_json(dataset_id, dataset.artifacts["names"])
         assert [(name["label"], name["label_source"]) for name in names] == [
-            (f"Cluster {number}", "generic") for number in range(4)
+            (f"Cluster {number}", "generic") for number in range(12)
         ]
 
 
@@ -60,7 +61,9 @@ def test_a_language_model_is_asked_no_more_than_once_about_a_cluster(tmp_path):
         rig.separate.start()
         assert rig.finish(dataset_id).status == Status.COMPLETED
         assert rig.calls()["LanguageModel"] == 3 + 2
-        assert {name.label_source for name in _names(rig, dataset_id)} == {"llm"}
+        sources = {name.cluster_id: name.label_source for name in _names(rig, dataset_id)}
+        assert {sources[cluster_id] for cluster_id in range(4)} == {"llm"}
+        assert {sources[cluster_id] for cluster_id in range(4, 12)} == {"keywords"}
 
 
 def test_a_refused_parameter_fails_the_dataset_with_its_message(rig):
@@ -158,6 +161,58 @@ def test_without_the_workflow_database_nothing_is_lost(rig):
     rig.start_worker()
     assert rig.finish(dataset_id).status == Status.COMPLETED
     assert rig.calls()["Embed"] == 1
+
+
+def test_what_an_earlier_version_clustered_is_finished_with_its_one_layer(rig):
+    dataset_id = rig.add_dataset()
+    rig.hold("AnalyzeClusters")
+    rig.hold("LayOut")
+    worker = rig.start_worker()
+    rig.wait_for_call("LayOut")
+    worker.kill()
+    with closing(sqlite3.connect(rig.data_dir / "level.sqlite")) as connection, connection:
+        connection.execute(
+            "DELETE FROM artifacts WHERE name LIKE '%-0' OR name LIKE 'landmark%'"
+            " OR name = 'layers'"
+        )
+        connection.execute("""UPDATE datasets SET clustering = '{"algorithm": "topics"}'""")
+    rig.release("AnalyzeClusters")
+    rig.release("LayOut")
+    rig.start_worker()
+    dataset = rig.finish(dataset_id)
+    assert (dataset.status, dataset.error) == (Status.COMPLETED, None)
+    assert rig.calls()["Cluster"] == 1
+    terrain = rig.artifacts.load_json(dataset_id, dataset.artifacts["terrain"])
+    assert [hill["cluster_id"] for hill in terrain["hills"]] == [0, 1, 2, 3]
+    assert "heights-0" not in dataset.artifacts
+
+
+def test_every_layer_and_the_landmarks_are_stored(rig):
+    dataset_id = rig.add_dataset()
+    rig.start_worker()
+    dataset = rig.finish(dataset_id)
+    assert dataset.status == Status.COMPLETED
+    load = partial(rig.artifacts.load_json, dataset_id)
+    fine, terrain = load(dataset.artifacts["layers"])
+    assert [one["cluster_id"] for one in fine["clusters"]] == list(range(4, 12))
+    assert {one["parent_id"] for one in fine["clusters"]} == {0, 1, 2, 3}
+    assert (fine["is_terrain_layer"], terrain["is_terrain_layer"]) == (False, True)
+    hills = load(dataset.artifacts["terrain-0"])["hills"]
+    assert [hill["cluster_id"] for hill in hills] == list(range(4, 12))
+    assert {hill["stability"] for hill in hills} == {0.75}
+    assert {hill["label"] for hill in hills} <= {f"topic{number}" for number in range(4)} | {
+        "message"
+    }
+    shown = load(dataset.artifacts["terrain"])
+    assert shown["layout"] == {"own_hill_fraction": 0.875, "neighbor_preservation": 0.5}
+    assert shown["noise"]["reason"] == "no row is noise"
+    opened = {
+        name: rig.artifacts.open_array(dataset_id, dataset.artifacts[name])
+        for name in ("labels", "labels-0", "centroids-0", "landmark_rows", "landmark_reaches")
+    }
+    assert opened["labels-0"].min() == 4
+    assert len(opened["centroids-0"]) == 8
+    assert len(opened["landmark_rows"]) == len(opened["landmark_reaches"]) == 300
 
 
 def test_a_newer_database_is_refused_with_advice(rig):

@@ -91,9 +91,34 @@ def made_up_terrain(hostile: str | None = None) -> dict:
         "heightData": _heights(hills),
         "gridSize": GRID,
         "metrics": _metrics(),
-        "noise": {"count": 312, "weight": 1.0},
+        "noise": {"count": 312, "weight": 1.0, "reason": "312 rows lie in sparse regions."},
+        "layer": 1,
+        "layers": _layers(),
+        "layout": {"own_hill_fraction": 0.96, "neighbor_preservation": 0.4},
         "revision": 0,
     }
+
+
+def _layers() -> list[dict]:
+    first_and_count = ((25, 60), (0, 20), (20, 5))
+    return [
+        {
+            "layer_index": index,
+            "first_cluster_id": first,
+            "cluster_count": count,
+            "is_terrain_layer": first == 0,
+        }
+        for index, (first, count) in enumerate(first_and_count)
+    ]
+
+
+def coarser(terrain: dict) -> dict:
+    """Return the terrain of the coarsest layer: the five largest hills under other names."""
+    hills = [
+        hill | {"cluster_id": 20 + place, "label": f"Group {place}"}
+        for place, hill in enumerate(terrain["hills"][:5])
+    ]
+    return {**terrain, "hills": hills, "layer": 2, "heightData": _heights(hills)}
 
 
 def _heights(hills: list[dict]) -> list[list[float]]:
@@ -132,6 +157,7 @@ def canned_gateway() -> FastAPI:
     app = FastAPI()
     app.state.terrain = made_up_terrain()
     app.state.weights = {}
+    app.state.adjusted = []
     status = {"dataset_id": "d1", "file_name": "support-inbox.csv", "error": None, "warnings": []}
     status["text_column"] = {"index": 0, "name": "message", "reason": "the longest texts"}
 
@@ -175,12 +201,15 @@ def canned_gateway() -> FastAPI:
         return StreamingResponse(lines, media_type="text/event-stream")
 
     @app.get("/api/terrain/d1")
-    async def terrain():
-        return app.state.terrain
+    async def terrain(layer: int = 1):
+        return coarser(app.state.terrain) if layer == 2 else app.state.terrain
 
     @app.post("/api/adjust/d1")
-    async def adjust(request: Request):
-        app.state.weights |= (await request.json())["adjustments"]
+    async def adjust(request: Request, layer: int = 1):
+        adjustments = (await request.json())["adjustments"]
+        app.state.adjusted.append((layer, adjustments))
+        is_reset = "25" in adjustments
+        app.state.weights = {} if is_reset else app.state.weights | adjustments
         for hill in app.state.terrain["hills"]:
             hill["weight"] = app.state.weights.get(str(hill["cluster_id"]), 1.0)
             hill["height"] = hill["original_height"] * hill["weight"]
@@ -194,9 +223,15 @@ def canned_gateway() -> FastAPI:
 
 
 @pytest.fixture
-def address() -> Iterator[str]:
+def gateway_app() -> FastAPI:
+    """Return the canned gateway."""
+    return canned_gateway()
+
+
+@pytest.fixture
+def address(gateway_app: FastAPI) -> Iterator[str]:
     """Give the address of a running canned gateway."""
-    config = uvicorn.Config(canned_gateway(), port=0, log_level="warning")
+    config = uvicorn.Config(gateway_app, port=0, log_level="warning")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

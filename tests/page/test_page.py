@@ -75,6 +75,64 @@ def test_a_weight_is_saved_and_the_measures_follow(page, address):
     page.wait_for_function("document.querySelector('.weight-number').value === '1'")
 
 
+def open_terrain(page, address):
+    page.goto(f"{address}/#d1")
+    page.wait_for_selector(".terrain-label:not([hidden])")
+
+
+def wait_for_adjustment(page, gateway_app, expected):
+    """Wait until the page's last adjustment is this one."""
+    for _ in range(200):
+        if gateway_app.state.adjusted[-1:] == [expected]:
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(gateway_app.state.adjusted)
+
+
+def test_layers_are_chosen_with_the_keyboard(page, address):
+    open_terrain(page, address)
+    chooser = page.get_by_role("group", name="How fine the hills are")
+    assert chooser.get_by_role("status").inner_text() == "20 hills"
+    assert page.get_by_role("button", name="Finer: 60 hills").is_enabled()
+    page.get_by_role("button", name="Coarser: 5 hills").focus()
+    page.keyboard.press("Enter")
+    page.locator("table.hills", has_text="Group 4").wait_for()
+    assert chooser.get_by_role("status").inner_text() == "5 hills"
+    assert page.locator("table.hills tbody tr").count() == 5
+    assert page.get_by_role("button", name="Coarser").is_disabled()
+    assert "5 hills" in page.locator("#facts").inner_text()
+    page.keyboard.press("Enter")  # the focus went on to the other button
+    page.locator("table.hills", has_text="Refund not received").wait_for()
+    assert page.locator("table.hills tbody tr").count() == 20
+
+
+def test_weights_of_one_layer_are_saved_before_the_next_is_shown(page, address, gateway_app):
+    open_terrain(page, address)
+    page.get_by_label("Weight of Refund not received, as a number").fill("0.5")
+    page.get_by_role("button", name="Coarser: 5 hills").click()
+    page.get_by_label("Weight of Group 0, as a number").fill("2")
+    wait_for_adjustment(page, gateway_app, (2, {"20": 2}))
+    assert gateway_app.state.adjusted == [(1, {"0": 0.5}), (2, {"20": 2})]
+
+
+def test_reset_sets_the_finest_clusters_so_that_all_rows_weigh_the_same(page, address, gateway_app):
+    open_terrain(page, address)
+    page.get_by_label("Weight of Refund not received, as a number").fill("0.5")
+    page.get_by_role("button", name="Reset weights").click()
+    ids = [*range(25, 85), -1]
+    wait_for_adjustment(page, gateway_app, (1, {str(one): 1 for one in ids}))
+
+
+def test_stability_noise_and_layout_are_told(page, address):
+    open_terrain(page, address)
+    page.get_by_role("button", name="Refund not received").click()
+    fact = page.locator(".card abbr")
+    assert fact.inner_text() == "stability 90%"
+    assert "comes back" in fact.get_attribute("title")
+    assert "312 rows lie in sparse regions." in page.locator("table.hills tfoot").inner_text()
+    assert "For 96% of their rows" in page.locator(".stage-foot").inner_text()
+
+
 def test_progress_goes_on_by_polling_where_events_break_off(page, address):
     page.route("**/api/status/d1/events", lambda route: route.abort())
     states = [("embedding", 30), ("clustering", 75)]

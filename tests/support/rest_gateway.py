@@ -8,6 +8,7 @@ import socket
 import threading
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,13 +16,11 @@ import httpx
 import numpy as np
 import uvicorn
 
-from cluster_svc.engine import ComputeEngine
-from cluster_svc.servicer import SERVICE as CLUSTER_SERVICE
-from cluster_svc.servicer import ClusterServicer
 from gateway.app import create_app
 from gateway.artifacts import ArtifactStore
 from gateway.database import Database
 from gateway.dataset import MINIMUM_ROW_COUNT, PipelineParameters
+from gateway.layer_files import artifact_name
 from gateway.settings import GatewaySettings
 from gateway.store import DatasetStore
 from gateway.tables import RECORDS_FILE, ROWS_FILE, read_table
@@ -94,20 +93,22 @@ def running_gateway(data_dir: Path, socket_dir: Path, *, services=("terrain",), 
 async def _serve(server, listener, addresses):
     async with AsyncExitStack() as stack:
         for name, address in addresses.items():
-            service, make_servicer = _SERVICES[name]
-            await stack.enter_async_context(
-                running_server(service, make_servicer(), address=address)
-            )
+            service, servicer = _SERVICES[name]()
+            await stack.enter_async_context(running_server(service, servicer, address=address))
         await server.serve(sockets=[listener])
 
 
-def _make_cluster_servicer():
-    return ClusterServicer(ComputeEngine(thread_count=1, queue_limit=1))
+def _cluster_service():
+    from cluster_svc.engine import ComputeEngine
+    from cluster_svc.jobs import ComputeOptions
+    from cluster_svc.servicer import SERVICE, ClusterServicer
+
+    return SERVICE, ClusterServicer(ComputeEngine(ComputeOptions(), queue_limit=1))
 
 
 _SERVICES = {
-    "terrain": (TERRAIN_SERVICE, TerrainServicer),
-    "cluster": (CLUSTER_SERVICE, _make_cluster_servicer),
+    "terrain": lambda: (TERRAIN_SERVICE, TerrainServicer()),
+    "cluster": _cluster_service,
 }
 
 
@@ -136,28 +137,43 @@ def add_dataset(gateway, labels=None, *, source=None, file_name="messages.csv"):
     return dataset_id
 
 
-def add_completed(gateway, labels, **options):
-    """Return the id of a completed dataset whose rows are in the clusters of `labels`."""
+def add_completed(gateway, labels, *, around=(), **options):
+    """Return the id of a completed dataset whose rows are in the clusters of `labels`.
+
+    `around` has the labels of its other layers, those finer than the terrain's first, with ids that
+    are unique over all; without them it is as an earlier version stored it.
+    """
     labels = np.asarray(labels, dtype=np.int32)
     dataset_id = add_dataset(gateway, labels, **options)
-    complete(gateway, dataset_id, labels)
+    complete(gateway, dataset_id, labels, [np.asarray(one, dtype=np.int32) for one in around])
     return dataset_id
 
 
-def complete(gateway, dataset_id, labels):
+def complete(gateway, dataset_id, labels, around=()):
     """Store what the worker stores of a dataset, and mark it completed."""
-    save = gateway.artifacts.save_array
-    arrays = {
-        "labels": labels,
-        "nearest": np.maximum(labels, 0),
-        "strengths": np.linspace(0, 1, len(labels), dtype=np.float32),
-        "positions": positions_of(labels),
-    }
-    terrain, heights = make_terrain(labels)
-    files = [save(dataset_id, name, array) for name, array in arrays.items()]
-    files.append(save(dataset_id, "heights", heights))
-    files.append(gateway.artifacts.save_json(dataset_id, "terrain", terrain))
-    counts = {"cluster_count": len(terrain["hills"]), "noise_count": terrain["noise"]["count"]}
+    save, save_json = gateway.artifacts.save_array, gateway.artifacts.save_json
+    layers = sorted([labels, *around], key=lambda one: -len(np.unique(one)))
+    files, described = [], []
+    for index, (own, above) in enumerate(pairwise([*layers, np.full_like(labels, -1)])):
+        is_terrain_layer = own is labels
+        terrain, heights = make_terrain(own, above, labels)
+        terrain |= {"layout": {"own_hill_fraction": 0.9, "neighbor_preservation": 0.4}}
+        place = {"layer_index": index, "is_terrain_layer": is_terrain_layer}
+        described.append({**place, "clusters": terrain["hills"]})
+        arrays = {
+            "labels": own,
+            "nearest": np.maximum(own, own[own >= 0].min(initial=0)),
+            "strengths": np.linspace(0, 1, len(own), dtype=np.float32),
+            "heights": heights,
+        }
+        for name, array in arrays.items():
+            files.append(save(dataset_id, artifact_name(name, **place), array))
+        files.append(save_json(dataset_id, artifact_name("terrain", **place), terrain))
+    if around:
+        files.append(save_json(dataset_id, "layers", described))
+    files.append(save(dataset_id, "positions", positions_of(labels)))
+    cluster_count = len(np.unique(labels[labels >= 0]))
+    counts = {"cluster_count": cluster_count, "noise_count": int((labels == -1).sum())}
     gateway.store.note(dataset_id, counts=counts, timings={"embedding": 1.5})
     gateway.store.put_artifacts(dataset_id, *files)
     gateway.store.complete(dataset_id)
@@ -169,10 +185,11 @@ def positions_of(labels):
     return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
 
 
-def make_terrain(labels):
-    """Return terrain.json and heights.npy for labels."""
-    ids, sizes = np.unique(labels[labels >= 0], return_counts=True)
-    hills = place_hills(positions_of(labels), labels, ids, GRID_SIZE)
+def make_terrain(labels, parents, terrain_labels):
+    """Return terrain.json and heights.npy of one layer."""
+    ids, first_rows, sizes = np.unique(labels, return_index=True, return_counts=True)
+    ids, first_rows, sizes = (one[ids >= 0] for one in (ids, first_rows, sizes))
+    hills = place_hills(positions_of(terrain_labels), labels, ids, GRID_SIZE)
     ground = build_terrain(hills, GRID_SIZE)
     described = [
         {
@@ -180,13 +197,14 @@ def make_terrain(labels):
             "label": f"Topic {cluster_id}",
             "description": "",
             "label_source": "keywords",
-            "keywords": ["word"],
-            "parent_id": -1,
+            "keywords": ["word", "other"],
+            "parent_id": int(parents[first_rows[index]]),
             "x": float(hills.x[index]),
             "z": float(hills.z[index]),
             "radius": float(hills.radius[index]),
             "original_height": float(hills.height[index]),
             "size": int(sizes[index]),
+            "spread": 0.25,
             "stability": None,
             "color": COLORS[index % len(COLORS)],
             "exemplars": [{"row_id": 0, "text": "<b>row</b>"}],

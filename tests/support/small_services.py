@@ -23,7 +23,7 @@ import numpy as np
 from level_rpc.errors import InvalidArgument
 from level_rpc.logs import configure_logging
 from level_rpc.server import Service, ServiceHost
-from level_rpc.tensors import ArrayAssembler, pack_tensor, split_array
+from level_rpc.tensors import ArrayAssembler, pack_tensor, split_array, unpack_tensor
 from levelapi.analyzer.v1 import analyzer_service_pb2 as analyzer
 from levelapi.analyzer.v1 import analyzer_service_pb2_grpc as analyzer_grpc
 from levelapi.cluster.v1 import cluster_service_pb2 as cluster
@@ -109,15 +109,41 @@ class SmallCluster(cluster_grpc.ClusterServiceServicer):
             yield message
 
     async def LayOut(self, requests, context):
-        config, rows = None, 0
+        config, labelled = None, 0
         async for request in requests:
             if request.HasField("config"):
-                config, rows = request.config, request.config.graph_shape.row_count
+                config = request.config
+            if request.HasField("labels"):
+                labelled += request.labels.tensor.shape[0]
         await self._gate.enter("LayOut")
-        angles = np.arange(rows) + config.random_seed
-        positions = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
-        for block in split_array(positions):
-            yield cluster.LayOutResponse(positions=block)
+        angles = np.arange(config.graph_shape.row_count) + config.random_seed
+        if config.wants_drafts:
+            for message in _frame(0, angles // 8):
+                yield message
+        for message in _frame(1, angles):
+            yield message
+        quality = cluster.LayoutQuality(neighbor_preservation=0.5)
+        if config.has_labels and labelled == len(angles):
+            quality.own_hill_fraction = 0.875
+        yield cluster.LayOutResponse(quality=quality)
+
+    async def Assign(self, requests, context):
+        config, parts, rows = None, {}, []
+        async for request in requests:
+            match request.WhichOneof("payload"):
+                case "config":
+                    config = request.config
+                case "model":
+                    name = request.model.WhichOneof("array")
+                    parts.setdefault(name, []).append(_unpacked(getattr(request.model, name)))
+                case "vectors":
+                    rows.append(_unpacked(request.vectors))
+        await self._gate.enter("Assign")
+        model = {name: np.concatenate(blocks) for name, blocks in parts.items()}
+        vectors = np.concatenate(rows) if rows else np.zeros((0, config.dimension_count), "f4")
+        yield cluster.AssignResponse(progress=cluster.Progress(fraction_done=0.5))
+        for message in _assigned(model, vectors):
+            yield message
 
 
 class SmallAnalyzer(analyzer_grpc.AnalyzerServiceServicer):
@@ -174,16 +200,43 @@ def _vector(text):
 
 def _cluster_messages(vectors, exemplar_count):
     topics = vectors[:, :TOPICS].argmax(axis=1)
-    found, sizes = np.unique(topics, return_counts=True)
-    order = found[np.argsort(-sizes, kind="stable")]
-    labels = np.argsort(order)[np.searchsorted(np.sort(order), topics)].astype(np.int32)
+    terrain = _ranked(topics)
+    halves = _ranked(2 * topics + np.arange(len(topics)) // 8 % 2) + terrain.max() + 1
     yield cluster.ClusterResponse(progress=cluster.Progress(fraction_done=0.5))
     yield from _graph_messages(vectors)
-    outcome = cluster.ClusterOutcome(algorithm="topics", reason="a toy", layer_count=1)
+    outcome = cluster.ClusterOutcome(
+        algorithm="topics",
+        reason="a toy",
+        layer_count=2,
+        layer_reason="topics are few",
+        noise_reason="no row is noise",
+    )
     yield cluster.ClusterResponse(outcome=outcome)
-    layer = cluster.Layer(cluster_count=len(order), is_terrain_layer=True)
+    yield from _layer_messages(0, halves, terrain, vectors, exemplar_count)
+    yield from _layer_messages(1, terrain, np.full_like(terrain, -1), vectors, exemplar_count)
+    reaches = np.full(len(vectors), 0.5, np.float32)
+    blocks = zip(split_array(np.arange(len(vectors))), split_array(reaches), strict=True)
+    for rows, reach in blocks:
+        yield cluster.ClusterResponse(landmarks=cluster.Landmarks(row_ids=rows, reaches=reach))
+
+
+def _ranked(groups):
+    """Return the number of each row's group, the largest group first."""
+    found, sizes = np.unique(groups, return_counts=True)
+    order = found[np.argsort(-sizes, kind="stable")]
+    return np.argsort(order)[np.searchsorted(np.sort(order), groups)].astype(np.int32)
+
+
+def _layer_messages(layer_index, labels, parents, vectors, exemplar_count):
+    first, count = int(labels.min()), len(np.unique(labels))
+    layer = cluster.Layer(
+        layer_index=layer_index,
+        first_cluster_id=first,
+        cluster_count=count,
+        is_terrain_layer=first == 0,
+    )
     yield cluster.ClusterResponse(layer=layer)
-    for cluster_id in range(len(order)):
+    for cluster_id in range(first, first + count):
         rows = np.flatnonzero(labels == cluster_id)
         yield cluster.ClusterResponse(
             cluster=cluster.Cluster(
@@ -191,7 +244,8 @@ def _cluster_messages(vectors, exemplar_count):
                 size=len(rows),
                 centroid=pack_tensor(vectors[rows].mean(axis=0)),
                 exemplar_row_ids=rows[:exemplar_count].tolist(),
-                parent_id=-1,
+                parent_id=int(parents[rows[0]]),
+                stability=0.75,
             )
         )
     strengths = np.ones(len(labels), np.float32)
@@ -199,6 +253,36 @@ def _cluster_messages(vectors, exemplar_count):
     for label, nearest, strength in blocks:
         rows = cluster.RowBlock(labels=label, nearest=nearest, strengths=strength)
         yield cluster.ClusterResponse(rows=rows)
+
+
+def _frame(frame_index, angles):
+    frame = cluster.LayoutFrame(frame_index=frame_index, is_final=frame_index == 1)
+    yield cluster.LayOutResponse(frame=frame)
+    positions = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    for block in split_array(positions):
+        yield cluster.LayOutResponse(positions=block)
+
+
+def _unpacked(block):
+    return unpack_tensor(block.tensor)
+
+
+def _assigned(model, vectors):
+    """A row gets what the landmark nearest to it has, noise where that does not reach it."""
+    if not len(vectors):
+        return
+    similarity = vectors @ model["vectors"].T
+    found = similarity.argmax(axis=1)
+    near = similarity.max(axis=1) >= 1 - model["reaches"][found]
+    arrays = {
+        "labels": np.where(near, model["labels"][found], -1).astype(np.int32),
+        "nearest": model["labels"][found],
+        "strengths": similarity.max(axis=1).clip(0, 1),
+    }
+    if "positions" in model:
+        arrays["positions"] = model["positions"][found]
+    blocks = {name: next(iter(split_array(array))) for name, array in arrays.items()}
+    yield cluster.AssignResponse(rows=cluster.AssignedBlock(**blocks))
 
 
 def _graph_messages(vectors):

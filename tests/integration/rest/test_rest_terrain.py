@@ -34,7 +34,8 @@ def test_terrain_shows_hills_ground_figures_and_noise(client, dataset_id):
     assert np.max(terrain["heightData"]) == pytest.approx(10)
     assert [hill["size"] for hill in terrain["hills"]] == [30, 15, 5]
     assert [hill["height"] for hill in terrain["hills"]] == pytest.approx([10, 5, 10 / 6])
-    assert terrain["noise"] == {"count": 10, "share": 1 / 6, "weight": 1, "effective_size": 10}
+    noise = {"count": 10, "share": 1 / 6, "weight": 1, "effective_size": 10}
+    assert noise.items() <= terrain["noise"].items()
     assert terrain["metrics"]["row_count"] == 60
     assert terrain["metrics"]["original"]["gini"] == terrain["metrics"]["gini"]
     assert terrain["revision"] == 0

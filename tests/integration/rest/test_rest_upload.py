@@ -143,6 +143,7 @@ def test_what_is_no_form_is_refused(gateway, client, content_type):
         {"eps": "nan"},
         {"eps": "3"},
         {"exemplar_count": "11"},
+        {"exemplar_kind": "best"},
         {"language": "no language"},
         {"parameters": "{"},
         {"parameters": "[1]"},

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -5,16 +7,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from cluster_svc.clusters import (
-    Stage,
-    calculate_cluster_stats,
     rank_by_size,
     run_clustering,
-    sample_all_clusters,
 )
 from cluster_svc.errors import TooFewRows
 from cluster_svc.graph import build_graph
+from cluster_svc.progress import Stage
 from cluster_svc.registry import ALGORITHMS
-from cluster_svc.vectors import normalize_rows
 from level_rpc.errors import FieldInvalid
 
 random = np.random.default_rng(0)
@@ -35,24 +34,55 @@ DEGENERATE = {
 }
 
 
-def check_invariants(clustering, rows):
-    sizes = clustering.stats.sizes
-    assert sizes.sum() + clustering.noise_count == rows
-    np.testing.assert_array_equal(
-        sizes, np.bincount(clustering.labels[clustering.labels >= 0], minlength=len(sizes))
-    )
+def check_layer(layer, rows):
+    sizes = layer.stats.sizes
+    inside = layer.labels >= 0
+    numbers = layer.labels - layer.first_cluster_id
+    counts = np.bincount(numbers[inside], minlength=len(sizes))
+    np.testing.assert_array_equal(sizes, counts)
     assert (sizes > 0).all()
-    assert (np.diff(sizes) <= 0).all()
-    first = [int((clustering.labels == cluster).argmax()) for cluster in range(len(sizes))]
-    for left in range(len(sizes) - 1):
-        assert sizes[left] > sizes[left + 1] or first[left] < first[left + 1]
-    clustered = clustering.labels >= 0
-    np.testing.assert_array_equal(clustering.nearest[clustered], clustering.labels[clustered])
-    assert (clustering.nearest >= 0).all() == (len(sizes) > 0)
-    assert ((clustering.strengths >= 0) & (clustering.strengths <= 1)).all()
-    for cluster, exemplars in enumerate(clustering.exemplars):
+    first = [int((numbers == cluster).argmax()) for cluster in range(len(sizes))]
+    assert list(zip(-sizes, first, strict=True)) == sorted(zip(-sizes, first, strict=True))
+    np.testing.assert_array_equal(layer.nearest[inside], layer.labels[inside])
+    assert (layer.nearest >= 0).all() == (len(sizes) > 0)
+    assert ((layer.strengths >= 0) & (layer.strengths <= 1)).all()
+    assert len(layer.labels) == len(layer.strengths) == rows
+    known = layer.stability[~np.isnan(layer.stability)]
+    assert len(layer.stability) == len(sizes) and ((known >= 0) & (known <= 1)).all()
+    for number, exemplars in enumerate(layer.exemplars):
         assert 1 <= len(exemplars) == len(set(exemplars.tolist())) <= 5
-        assert (clustering.labels[exemplars] == cluster).all()
+        assert (numbers[exemplars] == number).all()
+
+
+def check_nesting(fine, coarse):
+    inside = fine.labels >= 0
+    np.testing.assert_array_equal(inside, coarse.labels >= 0)
+    parents = fine.parent_ids[fine.labels[inside] - fine.first_cluster_id]
+    np.testing.assert_array_equal(parents, coarse.labels[inside])
+    assert coarse.cluster_count < fine.cluster_count
+
+
+def check_invariants(clustering, rows):
+    layers = clustering.layers
+    for layer in layers:
+        check_layer(layer, rows)
+    for fine, coarse in pairwise(layers):
+        check_nesting(fine, coarse)
+    assert (layers[-1].parent_ids == -1).all()
+    assert [layer.is_terrain for layer in layers].count(True) == 1
+    assert clustering.terrain.first_cluster_id == 0
+    ids = [
+        layer.first_cluster_id + number
+        for layer in sorted(layers, key=lambda layer: layer.first_cluster_id)
+        for number in range(layer.cluster_count)
+    ]
+    assert ids == list(range(len(ids)))
+    noise = clustering.noise
+    assert clustering.noise_count == noise.sparse_count + noise.small_cluster_count
+    assert clustering.reason and clustering.layer_reason and noise.reason
+    landmarks = clustering.landmarks
+    assert (np.diff(landmarks.row_ids) > 0).all() and len(landmarks.row_ids)
+    assert ((landmarks.reaches >= 0) & (landmarks.reaches <= 2)).all()
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -83,8 +113,25 @@ def test_no_rows_are_refused():
 
 def test_copies_form_one_cluster_whatever_surrounds_them():
     vectors = DEGENERATE["nine in ten copied"].astype(np.float32)
-    labels = run_clustering(vectors).labels
+    labels = run_clustering(vectors).terrain.labels
     assert (labels[40:] == 0).all()
+
+
+def assert_equal_layers(one, other):
+    assert len(one.layers) == len(other.layers)
+    for left, right in zip(one.layers, other.layers, strict=True):
+        for name in ("labels", "nearest", "strengths", "parent_ids", "stability"):
+            np.testing.assert_array_equal(getattr(left, name), getattr(right, name))
+        np.testing.assert_array_equal(left.stats.centroids, right.stats.centroids)
+        assert list(map(list, left.exemplars)) == list(map(list, right.exemplars))
+
+
+def test_one_and_two_threads_give_the_same_result():
+    vectors = np.random.default_rng(0).normal(size=(3000, 24)).astype(np.float32)
+    one, two = (run_clustering(vectors, thread_count=count) for count in (1, 2))
+    assert_equal_layers(one, two)
+    np.testing.assert_array_equal(one.landmarks.row_ids, two.landmarks.row_ids)
+    np.testing.assert_array_equal(one.landmarks.reaches, two.landmarks.reaches)
 
 
 def test_a_stored_graph_gives_the_same_result(blobs):
@@ -92,7 +139,7 @@ def test_a_stored_graph_gives_the_same_result(blobs):
     built = []
     fresh = run_clustering(vectors, "communities", on_graph=built.append)
     stored = run_clustering(vectors, "communities", graph=built[0])
-    np.testing.assert_array_equal(fresh.labels, stored.labels)
+    assert_equal_layers(fresh, stored)
     assert fresh.graph_recall == 1
 
 
@@ -103,12 +150,14 @@ def test_a_graph_of_other_rows_is_refused(blobs):
 
 def test_progress_rises_through_the_stages(blobs):
     told = []
-    run_clustering(blobs[0], report=lambda stage, fraction: told.append((stage, fraction)))
-    assert [stage for stage, _ in told] == sorted(
-        (stage for stage, _ in told), key=list(Stage).index
-    )
-    fractions = [fraction for _, fraction in told]
-    assert fractions == sorted(fractions)
+    run_clustering(blobs[0], report=told.append)
+    stages = [progress.stage for progress in told]
+    assert stages == sorted(stages, key=list(Stage).index)
+    assert set(stages) == {Stage.NEIGHBORS, Stage.CLUSTERS, Stage.LAYERS, Stage.STATISTICS}
+    fractions = [progress.fraction for progress in told]
+    assert fractions == sorted(fractions) and fractions[0] == 0
+    assert fractions[-1] == pytest.approx(1)
+    assert all(progress.fraction <= progress.stage_end + 1e-9 for progress in told)
 
 
 def test_ranking_keeps_noise_and_orders_by_size_then_first_row():
@@ -116,44 +165,12 @@ def test_ranking_keeps_noise_and_orders_by_size_then_first_row():
     assert rank_by_size(labels).tolist() == [1, 2, 2, -1, 1, 0, 0, 0]
 
 
-def test_stats_are_those_of_directions():
-    vectors = np.array([[2, 0], [0, 3], [0, 1], [5, 5]], np.float32)
-    stats = calculate_cluster_stats(vectors, np.array([0, 0, 1, -1], np.int32))
-    half = np.sqrt(0.5)
-    assert stats.sizes.tolist() == [2, 1]
-    np.testing.assert_allclose(stats.centroids, [[half, half], [0, 1]], atol=1e-6)
-    np.testing.assert_allclose(stats.spreads, [1 - half, 0], atol=1e-6)
-
-
 def test_strength_is_highest_at_the_centroid_and_half_between_two():
     vectors = np.concatenate(
         [np.repeat([[1.0, 0, 0]], 10, axis=0), np.repeat([[0.0, 1, 0]], 8, axis=0), [[1, 1, 0.01]]]
     ).astype(np.float32)
     clustering = run_clustering(vectors, "dbscan", {"eps": 0.01})
-    assert clustering.labels[-1] == -1
-    assert clustering.strengths[0] == pytest.approx(1)
-    assert clustering.strengths[-1] == pytest.approx(0.5, abs=1e-3)
-
-
-def test_exemplars_are_the_rows_nearest_to_the_centroid(blobs):
-    vectors, truth = blobs
-    labels = rank_by_size(truth.astype(np.int32))
-    stats = calculate_cluster_stats(vectors, labels)
-    units = normalize_rows(vectors)
-    for cluster, exemplars in enumerate(sample_all_clusters(vectors, labels, 7)):
-        rows = np.flatnonzero(labels == cluster)
-        gaps = 1 - units[rows] @ stats.centroids[cluster]
-        assert exemplars.tolist() == rows[np.argsort(gaps, kind="stable")[:7]].tolist()
-
-
-def test_exemplars_repeat_a_vector_only_when_there_is_no_other():
-    vectors = np.array([[1, 0], [1, 0], [1, 0.1], [1, 0], [1, 0.3]], np.float32)
-    labels = np.zeros(5, np.int32)
-    assert sorted(sample_all_clusters(vectors, labels, 3)[0].tolist()) == [0, 2, 4]
-    assert sample_all_clusters(vectors, labels, 5)[0].tolist()[3:] == [1, 3]
-
-
-@pytest.mark.parametrize("count", [0, 11])
-def test_impossible_numbers_of_exemplars_are_refused(count):
-    with pytest.raises(FieldInvalid):
-        sample_all_clusters(np.eye(3, dtype=np.float32), np.zeros(3, np.int32), count)
+    layer = clustering.terrain
+    assert layer.labels[-1] == -1
+    assert layer.strengths[0] == pytest.approx(1)
+    assert layer.strengths[-1] == pytest.approx(0.5, abs=1e-3)

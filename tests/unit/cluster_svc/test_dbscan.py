@@ -6,12 +6,13 @@ from sklearn.cluster import DBSCAN
 from sklearn.metrics import adjusted_rand_score
 
 from cluster_svc.algorithms import radius
-from cluster_svc.algorithms.dbscan import estimate_optimal_eps, exact_dbscan
 from cluster_svc.algorithms.density_tree import DensityTree
-from cluster_svc.clusters import cluster_embeddings, run_clustering
+from cluster_svc.algorithms.eps import estimate_optimal_eps, scan_eps
+from cluster_svc.algorithms.exact_dbscan import dbscan_rows, exact_dbscan, graph_dbscan
+from cluster_svc.clusters import cluster_embeddings
 from cluster_svc.errors import ParameterInvalid
 from cluster_svc.graph import build_graph
-from cluster_svc.vectors import merge_identical_rows, normalize_rows, row_blocks
+from cluster_svc.vectors import normalize_rows, row_blocks
 
 
 def random_rows(seed, count=250, dimensions=4, copies=30):
@@ -29,9 +30,23 @@ def scikit_learn_labels(vectors, eps, min_samples):
 @pytest.mark.parametrize(("eps", "min_samples"), [(0.02, 3), (0.05, 5), (0.12, 8), (0.5, 5)])
 def test_labels_equal_scikit_learn(seed, eps, min_samples):
     vectors = random_rows(seed)
-    nodes, first_rows = merge_identical_rows(vectors)
-    labels = exact_dbscan(normalize_rows(vectors[first_rows]), np.bincount(nodes), eps, min_samples)
-    np.testing.assert_array_equal(labels[nodes], scikit_learn_labels(vectors, eps, min_samples))
+    expected = scikit_learn_labels(vectors, eps, min_samples)
+    np.testing.assert_array_equal(dbscan_rows(vectors, eps, min_samples), expected)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(0, 1000),
+    st.sampled_from([2, 5, 15, 400]),
+    st.floats(0.002, 0.9),
+    st.sampled_from([1, 3, 5, 20]),
+)
+def test_the_graph_gives_the_labels_of_all_pairs(seed, neighbor_count, eps, min_samples):
+    vectors = random_rows(seed, 120)
+    graph = build_graph(vectors, neighbor_count)
+    units = normalize_rows(vectors[graph.first_rows])
+    expected = exact_dbscan(units, graph.multiplicities, eps, min_samples)
+    np.testing.assert_array_equal(graph_dbscan(units, graph, eps, min_samples), expected)
 
 
 def test_labels_do_not_depend_on_the_size_of_blocks(monkeypatch):
@@ -70,29 +85,46 @@ def test_tree_cuts_equal_exact_dbscan_where_the_graph_is_complete():
     graph = build_graph(vectors, 1000)
     tree = DensityTree.grow(graph, 5)
     for eps in np.quantile(tree.core, [0.1, 0.4, 0.7, 0.95]):
-        expected = scikit_learn_labels(vectors, float(eps) + 1e-6, 5)
-        np.testing.assert_array_equal(tree.cut(float(eps) + 1e-6)[graph.node_of_row], expected)
+        units = normalize_rows(vectors[graph.first_rows])
+        expected = exact_dbscan(units, graph.multiplicities, float(eps) + 1e-6, 5)
+        np.testing.assert_array_equal(tree.cut(float(eps) + 1e-6), expected)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 1000), st.sampled_from([1, 3, 5, 8]))
+def test_the_curve_is_what_cuts_of_the_tree_give(seed, min_samples):
+    graph = build_graph(random_rows(seed, 100, 3, 20))
+    scan = scan_eps(graph, min_samples)
+    for point in scan.curve[::7]:
+        rows = scan.tree.cut(point.eps)[graph.node_of_row]
+        assert point.cluster_count == len(np.unique(rows[rows >= 0]))
+        assert point.noise_fraction == pytest.approx((rows < 0).mean(), abs=1e-9)
+        # A border point between two clusters may count for either.
+        largest = np.bincount(rows[rows >= 0]).max(initial=0) / len(rows)
+        assert point.largest_fraction == pytest.approx(largest, abs=0.1)
 
 
 def test_automatic_eps_separates_blobs(blobs):
     vectors, truth = blobs
-    estimate = estimate_optimal_eps(build_graph(vectors))
-    assert adjusted_rand_score(truth, estimate.labels) == 1
+    graph = build_graph(vectors)
+    estimate = estimate_optimal_eps(graph)
+    assert adjusted_rand_score(truth, estimate.labels[graph.node_of_row]) == 1
     assert estimate.chosen.cluster_count == 5
     eps = [point.eps for point in estimate.curve]
     assert eps == sorted(eps)
     assert all(0 <= point.noise_fraction <= 1 for point in estimate.curve)
 
 
-def test_given_eps_is_kept_and_the_curve_stays_empty(blobs):
-    clustering = run_clustering(blobs[0], "dbscan", {"eps": 0.2})
-    assert clustering.parameters["eps"] == 0.2
-    assert clustering.eps_curve == ()
+def test_given_eps_is_kept_and_the_curve_stays_empty(blobs, solve):
+    _, partition = solve(blobs[0], "dbscan", {"eps": 0.2})
+    assert partition.parameters["eps"] == 0.2
+    assert partition.eps_curve == ()
+    assert partition.is_asked_for
 
 
-def test_default_eps_is_taken_when_automatic_eps_is_off(blobs):
-    clustering = run_clustering(blobs[0], "dbscan", {"auto_eps": False}, default_eps=0.25)
-    assert clustering.parameters["eps"] == 0.25
+def test_default_eps_is_taken_when_automatic_eps_is_off(blobs, solve):
+    _, partition = solve(blobs[0], "dbscan", {"auto_eps": False}, default_eps=0.25)
+    assert partition.parameters["eps"] == 0.25
 
 
 @pytest.mark.parametrize("eps", [0.0, -1.0, 2.5, float("nan")])
@@ -107,16 +139,16 @@ def test_blocks_cover_all_rows():
         np.testing.assert_array_equal(rows, np.arange(1000))
 
 
-def test_automatic_eps_finds_clear_groups_of_unequal_sizes():
+def test_automatic_eps_finds_clear_groups_of_unequal_sizes(solve):
     random = np.random.default_rng(0)
     sizes = (150, 80, 50, 20)
     centers = random.normal(size=(len(sizes), 32))
     groups = np.repeat(np.arange(len(sizes)), sizes)
     vectors = (centers[groups] + 0.15 * random.normal(size=(300, 32))).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    found = run_clustering(vectors)
-    assert found.algorithm == "dbscan"
-    assert len(found.stats.sizes) == len(sizes)
-    clustered = found.labels >= 0
-    assert clustered.mean() > 0.9
-    assert adjusted_rand_score(groups[clustered], found.labels[clustered]) == 1
+    for name in ("auto", "dbscan"):
+        problem, found = solve(vectors, name)
+        labels = found.labels[problem.graph.node_of_row]
+        clustered = labels >= 0
+        assert found.algorithm == "dbscan"
+        assert clustered.mean() > 0.9
+        assert adjusted_rand_score(groups[clustered], labels[clustered]) == 1

@@ -4,11 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from cluster_svc import graph as graph_module
 from cluster_svc.errors import TooFewRows
 from cluster_svc.graph import NeighborGraph, build_graph, measure_recall
-from cluster_svc.neighbors import _drop_self
-from cluster_svc.vectors import merge_identical_rows, normalize_rows
+from cluster_svc.neighbors import search as search_module
+from cluster_svc.vectors import normalize_rows
 from level_rpc.errors import FieldInvalid
 
 
@@ -38,23 +37,45 @@ def test_ties_go_by_index():
 def test_identical_rows_are_one_node():
     vectors = np.array([[1, 0], [0, 1], [1, 0], [-0.0, 1]], np.float32)
     graph = build_graph(vectors)
-    assert graph.node_of_row.tolist() == [0, 1, 0, 1]
+    first, second = graph.node_of_row[:2]
+    assert graph.node_of_row.tolist() == [first, second, first, second]
     assert graph.multiplicities.tolist() == [2, 2]
-    assert graph.first_rows.tolist() == [0, 1]
+    assert graph.first_rows[graph.node_of_row].tolist() == [0, 1, 0, 1]
     assert graph.indices.tolist() == [[1], [0]]
 
 
 def test_zero_vectors_are_one_node_at_distance_one():
     vectors = np.array([[0, 0], [1, 0], [0, 0], [1, 0.1]], np.float32)
     graph = build_graph(vectors)
-    np.testing.assert_allclose(graph.distances[0], [1, 1])
+    zero = graph.node_of_row[0]
+    assert graph.node_of_row[2] == zero
+    assert graph.distances[zero].tolist() == [1, 1]
+    assert (graph.distances[graph.indices == zero] == 1).all()
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    arrays(
+        np.float32,
+        st.tuples(st.integers(1, 40), st.integers(1, 5)),
+        elements=st.integers(-2, 2).map(float),
+    ),
+    st.randoms(use_true_random=False),
+)
+def test_the_order_of_rows_does_not_matter(vectors, random):
+    order = random.sample(range(len(vectors)), len(vectors))
+    graph, shuffled = build_graph(vectors, 4), build_graph(vectors[order], 4)
+    assert (graph.indices == shuffled.indices).all()
+    assert (graph.distances == shuffled.distances).all()
+    assert (graph.node_of_row[order] == shuffled.node_of_row).all()
 
 
 def test_length_of_vectors_does_not_matter():
     vectors = np.random.default_rng(0).normal(size=(50, 8)).astype(np.float32)
     scales = np.float32(10) ** np.arange(-25, 25, dtype=np.float32)
+    graph, scaled = build_graph(vectors), build_graph(vectors * scales[:, None])
     np.testing.assert_allclose(
-        build_graph(vectors).distances, build_graph(vectors * scales[:, None]).distances, atol=1e-5
+        graph.distances[graph.node_of_row], scaled.distances[scaled.node_of_row], atol=1e-5
     )
 
 
@@ -102,27 +123,65 @@ def test_wrong_graphs_are_refused():
         NeighborGraph(np.zeros(20, np.int32), good.indices, good.distances).check()
 
 
-def test_nn_descent_finds_nearly_all_neighbours_and_repeats_itself(monkeypatch):
-    monkeypatch.setattr(graph_module, "EXACT_NODE_LIMIT", 100)
-    vectors = np.random.default_rng(0).normal(size=(600, 6)).astype(np.float32)
+@pytest.fixture
+def approximate(monkeypatch):
+    monkeypatch.setattr(search_module, "EXACT_NODE_LIMIT", 100)
+
+
+def test_a_large_graph_is_nearly_complete_and_does_not_depend_on_order(approximate):
+    vectors = np.random.default_rng(0).normal(size=(2_500, 8)).astype(np.float32)
+    vectors[1_000:1_300] = vectors[:300]
     graph = build_graph(vectors, 10, seed=4)
     graph.check()
+    assert graph.node_count == 2_200
     assert measure_recall(graph, vectors) > 0.95
-    assert (graph.indices == build_graph(vectors, 10, seed=4).indices).all()
+    order = np.random.default_rng(1).permutation(len(vectors))
+    shuffled = build_graph(vectors[order], 10, seed=4, thread_count=3)
+    assert (graph.indices == shuffled.indices).all()
+    assert (graph.distances == shuffled.distances).all()
+    assert (graph.node_of_row[order] == shuffled.node_of_row).all()
 
 
-def test_merging_keeps_first_rows():
-    vectors = np.array([[3, 1], [2, 2], [3, 1], [5, 5], [2, 2]], np.float32)
-    nodes, first_rows = merge_identical_rows(vectors)
-    assert nodes.tolist() == [0, 1, 0, 2, 1]
-    assert first_rows.tolist() == [0, 1, 3]
+def test_recall_counts_what_is_missing(approximate):
+    vectors = np.random.default_rng(0).normal(size=(1_200, 8)).astype(np.float32)
+    graph = build_graph(vectors, 10)
+    far = np.where(np.arange(10) < 4, 2, graph.distances).astype(np.float32)
+    worse = NeighborGraph(graph.node_of_row, graph.indices, far)
+    assert measure_recall(worse, vectors) == pytest.approx(0.6, abs=0.03)
 
 
-def test_self_and_gaps_are_replaced_by_other_rows():
-    found = np.array([[0, 1, 2], [2, 1, -1], [-1, -1, -1], [1, 2, 0]])
-    kept = _drop_self(found, 2)
-    assert kept[0].tolist() == [1, 2]
-    assert kept[3].tolist() == [1, 2]
-    for row, neighbors in enumerate(kept.tolist()):
-        assert len({*neighbors, row}) == 3
-        assert min(neighbors) >= 0
+def test_another_engine_searches_instead():
+    def search(units, k, *, report):
+        report(0.5)
+        return np.tile(np.arange(1, k + 1, dtype=np.int32), (len(units), 1)), np.zeros(
+            (len(units), k), np.float32
+        )
+
+    fractions = []
+    graph = build_graph(np.eye(9, dtype=np.float32), 2, search=search, report=fractions.append)
+    assert graph.indices[0].tolist() == [1, 2]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1
+
+
+@pytest.mark.parametrize("dimensions", [1, 2, 3, 4096])
+def test_any_number_of_dimensions(dimensions):
+    vectors = np.random.default_rng(0).normal(size=(90, dimensions)).astype(np.float32)
+    graph = build_graph(vectors, 200)
+    assert graph.neighbor_count == 89
+    expected = brute_force(vectors, graph.first_rows, 89)
+    np.testing.assert_allclose(graph.distances, expected, atol=1e-5)
+
+
+def test_a_giant_group_of_copies_is_one_node():
+    vectors = np.random.default_rng(0).normal(size=(5_000, 6)).astype(np.float32)
+    vectors[500:] = vectors[0]
+    graph = build_graph(vectors)
+    assert graph.node_count == 500
+    assert graph.multiplicities.max() == 4_501
+
+
+def test_rows_all_equal_are_one_node():
+    graph = build_graph(np.ones((300, 5), np.float32))
+    assert graph.indices.shape == (1, 0)
+    assert graph.row_count == 300

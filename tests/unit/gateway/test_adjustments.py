@@ -7,12 +7,10 @@ from hypothesis import strategies as st
 
 from gateway.adjustments import (
     MAX_WEIGHT,
-    apply_adjustments,
     check_adjustments,
     expected_revisions,
     parse_adjustments,
 )
-from gateway.errors import WeightsRefused
 from gateway.problems import RequestRefused, status_of
 from level_rpc.errors import LevelError
 
@@ -67,21 +65,6 @@ def test_a_key_that_stands_twice_is_refused_as_malformed(body):
     with pytest.raises(RequestRefused, match="stands twice") as caught:
         read(body)
     assert status_of(caught.value) == 400
-
-
-def test_adjusted_weights_replace_the_old_and_leave_the_rest():
-    assert apply_adjustments({0: 2.0, 1: 3.0}, {1: 0.0}, IDS.values()) == {0: 2.0, 1: 0.0}
-
-
-def test_no_adjustment_may_leave_every_hill_at_zero():
-    with pytest.raises(WeightsRefused):
-        apply_adjustments({0: 0.0, 1: 0.0}, {2: 0.0}, IDS.values())
-
-
-def test_without_clusters_noise_must_be_left():
-    assert apply_adjustments({}, {-1: 2.0}, [-1]) == {-1: 2.0}
-    with pytest.raises(WeightsRefused):
-        apply_adjustments({}, {-1: 0.0}, [-1])
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from html import escape
 import numpy as np
 import pytest
 
-from gateway import schema_examples, schemas
+from gateway import schema_examples, schemas, terrain_schemas
 from gateway.api_docs import render_docs
 from gateway.app import create_app
 from gateway.settings import GatewaySettings
@@ -17,8 +17,8 @@ from terrain_svc.height_field import build_terrain
 MODELS = {
     "DatasetStatus": schemas.DatasetStatus,
     "DatasetList": schemas.DatasetList,
-    "TerrainView": schemas.TerrainView,
-    "Adjusted": schemas.Adjusted,
+    "TerrainView": terrain_schemas.TerrainView,
+    "Adjusted": terrain_schemas.Adjusted,
     "Health": schemas.Health,
     "Problem": schemas.Problem,
 }
@@ -77,7 +77,7 @@ def test_body_of_an_adjustment_has_an_example(document):
     body = document["paths"]["/api/adjust/{dataset_id}"]["post"]["requestBody"]
     example = body["content"]["application/json"]["example"]
     assert example == {"adjustments": {"0": 0.25, "-1": 0}}
-    schemas.Adjustments.model_validate(example)
+    terrain_schemas.Adjustments.model_validate(example)
 
 
 def test_figures_of_the_example_follow_from_its_weights():

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.terms import count_terms, split_terms
+from gateway.terms import count_terms, count_terms_of_layers, split_terms, sum_terms
 
 
 @pytest.fixture
@@ -35,6 +35,24 @@ def test_noise_rows_are_passed_over_and_empty_clusters_have_no_terms():
 def test_labels_may_be_an_array_and_texts_a_stream():
     texts = (text for text in ["a card", "a fee"])
     assert count_terms(texts, np.array([0, 0], dtype=np.int32), 1)[0]["card"] == 1
+
+
+@given(
+    st.lists(st.tuples(st.text("abc ", max_size=12), st.integers(-1, 5)), min_size=1, max_size=30)
+)
+def test_layers_are_counted_as_each_alone_and_sums_as_their_parents(rows):
+    texts, fine = [text for text, _ in rows], [label for _, label in rows]
+    parents = [0, 1, 0, 1, 1, 0]
+    coarse = [parents[label] if label >= 0 else -1 for label in fine]
+    together = count_terms_of_layers(texts, [fine, coarse], [6, 2])
+    assert together == [count_terms(texts, fine, 6), count_terms(texts, coarse, 2)]
+    assert sum_terms(together[0], parents, 2) == together[1]
+
+
+def test_the_most_frequent_terms_of_a_sum_are_kept():
+    assert sum_terms([{"a": 2, "b": 1}, {"b": 4, "c": 1}], [0, 0], 1, term_limit=2) == [
+        {"b": 5, "a": 2}
+    ]
 
 
 @pytest.mark.parametrize("labels", [[0], [0, 0, 0]])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from gateway.terrain_view import Terrain, is_original
+from gateway.terrain_view import Terrain
 
 
 def hill(cluster_id, size):
@@ -25,8 +25,16 @@ def make_terrain(sizes, noise_count=0):
 FLAT = np.zeros((2, 2), np.float32)
 
 
+def view_of(terrain, weights, revision=0):
+    return terrain.view(terrain.weigh(weights), revision, FLAT)
+
+
+def metrics_of(terrain, weights):
+    return terrain.metrics(terrain.weigh(weights))
+
+
 def test_hills_stand_at_their_weights():
-    view = make_terrain([10, 4]).view({0: 0.5}, 3, FLAT)
+    view = view_of(make_terrain([10, 4]), {0: 0.5}, 3)
     assert [one["height"] for one in view["hills"]] == [5, 4]
     assert [one["original_height"] for one in view["hills"]] == [10, 4]
     assert [one["effective_size"] for one in view["hills"]] == [5, 4]
@@ -35,7 +43,7 @@ def test_hills_stand_at_their_weights():
 
 
 def test_figures_at_weight_one_are_the_original_ones():
-    metrics = make_terrain([10, 4], noise_count=6).metrics({})
+    metrics = metrics_of(make_terrain([10, 4], noise_count=6), {})
     original = metrics.pop("original")
     assert metrics == original
     assert (metrics["row_count"], metrics["noise_count"], metrics["cluster_count"]) == (20, 6, 2)
@@ -43,10 +51,11 @@ def test_figures_at_weight_one_are_the_original_ones():
 
 def test_noise_counts_for_the_cost_and_not_for_the_flatness():
     terrain = make_terrain([10, 10], noise_count=20)
-    metrics = terrain.metrics({-1: 3.0})
+    metrics = metrics_of(terrain, {-1: 3.0})
     assert metrics["flatness"] == 1
     assert metrics["effective_sample_size"] == pytest.approx((20 + 60) ** 2 / (20 + 9 * 20))
-    assert terrain.view({-1: 3.0}, 1, FLAT)["noise"] == {
+    noise = view_of(terrain, {-1: 3.0})["noise"]
+    assert {name: noise[name] for name in ("count", "share", "weight", "effective_size")} == {
         "count": 20,
         "share": 0.5,
         "weight": 3.0,
@@ -54,27 +63,34 @@ def test_noise_counts_for_the_cost_and_not_for_the_flatness():
     }
 
 
+def test_a_terrain_of_an_earlier_version_says_what_it_does_not_know():
+    view = view_of(make_terrain([10, 4], noise_count=3), {})
+    assert (view["noise"]["reason"], view["noise"]["sparse_count"]) == ("", None)
+    assert view["layout"] == {"own_hill_fraction": None, "neighbor_preservation": None}
+    assert view["layer"] == 0
+    assert view["layers"] == [
+        {"layer_index": 0, "first_cluster_id": 0, "cluster_count": 2, "is_terrain_layer": True}
+    ]
+
+
 @pytest.mark.parametrize("noise_count", [0, 1])
 def test_clusters_and_noise_can_be_weighed(noise_count):
-    assert make_terrain([5, 3], noise_count).weighed_ids == {"0": 0, "1": 1, "-1": -1}
+    layers = make_terrain([5, 3], noise_count).layers
+    assert layers.weighed_ids == {"0": 0, "1": 1, "-1": -1}
 
 
 @pytest.mark.parametrize("weight", [0.0, 3.0, 1e6])
 def test_weight_of_noise_that_has_no_rows_changes_no_figure(weight):
     terrain = make_terrain([10, 4])
-    assert terrain.metrics({0: 0.5, -1: weight}) == terrain.metrics({0: 0.5})
+    assert metrics_of(terrain, {0: 0.5, -1: weight}) == metrics_of(terrain, {0: 0.5})
 
 
 def test_the_ground_is_built_from_weighted_heights():
-    assert [shape.height for shape in make_terrain([10, 4]).shapes({1: 2.0})] == [10, 8]
-
-
-def test_weight_of_noise_does_not_move_the_ground():
-    assert is_original({-1: 5.0, 0: 1.0})
-    assert not is_original({0: 1.5})
+    terrain = make_terrain([10, 4])
+    assert [shape.height for shape in terrain.shapes(terrain.weigh({1: 2.0}))] == [10, 8]
 
 
 def test_a_terrain_without_hills_is_flat():
-    view = make_terrain([], noise_count=60).view({}, 0, FLAT)
+    view = view_of(make_terrain([], noise_count=60), {})
     assert (view["hills"], view["metrics"]["flatness"]) == ([], 1)
     assert view["heightData"] == [[0, 0], [0, 0]]

@@ -204,3 +204,18 @@ def test_the_error_names_the_row_that_is_not_finite():
 def test_absurd_announcements_are_refused_before_memory_is_taken(row_count, row_shape, error):
     with pytest.raises(error):
         ArrayAssembler("rows", np.float32, row_count, row_shape, max_bytes=4000)
+
+
+def test_memory_of_an_array_may_come_from_elsewhere():
+    taken = []
+
+    def allocate(shape, dtype):
+        taken.append(np.empty(shape, dtype))
+        return taken[0]
+
+    array = np.arange(12, dtype=np.float32).reshape(6, 2)
+    assembler = ArrayAssembler("array", np.float32, 6, (2,), allocate=allocate)
+    for block in split_array(array):
+        assembler.add(block)
+    assert assembler.finish() is taken[0]
+    np.testing.assert_array_equal(taken[0], array)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levelling import InvalidGroup, InvalidLayout, place_hills
+from levelling import InvalidGroup, InvalidLayout, place_hills, place_layers
 
 SQUARE = [[0, 0], [0, 2], [2, 0], [2, 2]]
 
@@ -126,6 +126,36 @@ def test_hills_lie_inside_the_grid_and_reach_no_further_than_it(rows, grid_size)
 def test_what_is_no_layout_is_refused(positions, labels, ids, grid_size):
     with pytest.raises(InvalidLayout):
         place_hills(positions, labels, ids, grid_size)
+
+
+def test_all_layers_stand_on_the_map_of_one():
+    positions, terrain = two_squares()
+    fine, coarse = [2, 2, 3, 3, 4, 4, 5, 5], [6] * 8
+    ids = [[2, 3, 4, 5], [0, 1], [6]]
+    layers = place_layers(positions, [fine, terrain, coarse], ids, 100, frame=1)
+    alone = place_hills(positions, terrain, [0, 1], 100)
+    assert layers[1].x.tolist() == alone.x.tolist()
+    assert layers[1].radius.tolist() == alone.radius.tolist()
+    assert layers[0].x.reshape(2, 2).mean(axis=1) == pytest.approx(alone.x)
+    assert layers[2].x == pytest.approx([alone.x.mean()])
+    assert [one.height.max() for one in layers] == [10, 10, 10]
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(-5, 5), st.floats(-5, 5), st.integers(-1, 4), st.integers(-1, 4)),
+        min_size=1,
+        max_size=30,
+    ),
+    st.integers(2, 60),
+)
+def test_hills_of_every_layer_lie_inside_the_grid(rows, grid_size):
+    table = np.array(rows)
+    labels = [table[:, column].astype(int) for column in (2, 3)]
+    for hills in place_layers(table[:, :2], labels, [range(5), range(5)], grid_size):
+        for centre in (hills.x, hills.z):
+            assert ((centre >= 0) & (centre <= grid_size - 1)).all()
+        assert np.isfinite(hills.radius).all() and (hills.radius >= 1).all()
 
 
 @pytest.mark.parametrize("weights", [[1], [1, -1], [1, nan], [1, inf]])

@@ -26,9 +26,11 @@ class Analyzer:
     def __init__(self, *answers):
         self._answers = list(answers)
         self.questions = []
+        self.keywords_only = []
 
     async def analyze(self, clusters, dataset_description, language_code, keywords_only):
         self.questions.append(clusters)
+        self.keywords_only.append(keywords_only)
         for outcome in self._answers.pop(0):
             if isinstance(outcome, Exception):
                 raise outcome
@@ -95,6 +97,42 @@ async def test_it_tells_the_analyzer_terms_and_exemplars(name):
     assert (first.cluster_id, first.row_count, first.texts) == (0, 3, (TEXTS[1], TEXTS[0]))
     assert dict(first.term_counts)["card"] == 3
     assert second.texts == (TEXTS[3],)
+
+
+async def test_other_layers_are_named_by_keywords_before_the_terrain_is(dataset, artifacts, store):
+    dataset_id = dataset.dataset_id
+    fine = [
+        {"cluster_id": 2, "size": 2, "exemplar_row_ids": [2], "parent_id": 1},
+        {"cluster_id": 3, "size": 2, "exemplar_row_ids": [0], "parent_id": 0},
+        {"cluster_id": 4, "size": 1, "exemplar_row_ids": [4], "parent_id": 0},
+    ]
+    coarse = [{"cluster_id": 5, "size": 5, "exemplar_row_ids": [0], "parent_id": -1}]
+    terrain = artifacts.load_json(dataset_id, dataset.artifacts["clusters"])
+    layers = [
+        {"layer_index": index, "is_terrain_layer": clusters is terrain, "clusters": clusters}
+        for index, clusters in enumerate(
+            (fine, [{**one, "parent_id": 5} for one in terrain], coarse)
+        )
+    ]
+    layers[1]["is_terrain_layer"] = True
+    fine_labels = np.array([3, 3, 2, 2, 4], np.int32)
+    store.put_artifacts(
+        dataset_id,
+        artifacts.save_array(dataset_id, "labels-0", fine_labels),
+        artifacts.save_json(dataset_id, "layers", layers),
+    )
+    finer = [keywords(cluster_id, f"fine {cluster_id}") for cluster_id in (2, 3, 4)]
+    analyzer = Analyzer(finer, [keywords(5, "all")], KEYWORDS + LLM)
+    dataset = store.get(dataset_id)
+    names = await name_clusters(dataset, artifacts, store, analyzer, lambda _: None, 0)
+    assert [one.cluster_id for one in names] == list(range(6))
+    assert [one.label_source for one in names] == ["llm"] * 2 + ["keywords"] * 4
+    assert analyzer.keywords_only == [True, True, False]
+    assert [any(one.texts for one in asked) for asked in analyzer.questions] == [False, False, True]
+    counts = [
+        [dict(one.term_counts).get("card", 0) for one in asked] for asked in analyzer.questions
+    ]
+    assert counts == [[0, 2, 1], [3], [3, 0]]
 
 
 async def test_keyword_names_stand_without_a_language_model(name):

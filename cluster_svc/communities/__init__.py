@@ -1,0 +1,1 @@
+"""Communities of a weighted graph: found, made robust, measured, and layered."""
