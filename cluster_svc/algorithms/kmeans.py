@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -24,13 +25,17 @@ from cluster_svc.algorithms.specification import (
 def find(problem: Problem, parameters: Parameters) -> Partition:
     """Return the clusters of k-means, rows in sparse regions as noise."""
     from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
 
     graph = problem.graph
     given = parameters["cluster_count"]
     wanted = max(2, round(math.sqrt(graph.row_count / 2))) if given is None else int(given)
     count = min(wanted, graph.node_count)
     model = KMeans(count, n_init=3, random_state=problem.seed)
-    labels = model.fit(problem.units, sample_weight=graph.multiplicities).labels_
+    with warnings.catch_warnings():
+        # Fewer directions than clusters: those that are there are found.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        labels = model.fit(problem.units, sample_weight=graph.multiplicities).labels_
     minimum = resolve_min_cluster_size(parameters, graph.row_count)
     threshold = float(parameters["noise_threshold"] or 0)
     labels, noise = mark_noise(problem, labels.astype(np.int32), threshold, minimum)

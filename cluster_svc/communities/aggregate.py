@@ -19,6 +19,8 @@ _LEAST_NEARNESS = 1e-3
 
 # The bisection of the resolution that gives a wanted number of clusters.
 _HALVINGS = 14
+# A number this near to the wanted one, as a share of it, is as good.
+NEAR_ENOUGH = 0.03
 _LOWEST_RESOLUTION = 1e-4
 _HIGHEST_RESOLUTION = 64.0
 
@@ -149,7 +151,7 @@ def join_clusters(
         count = int(found.max()) + 1
         if abs(count - wanted) <= abs(int(best.max()) + 1 - wanted):
             best = found
-        if count == wanted:
+        if abs(count - wanted) <= NEAR_ENOUGH * wanted:
             break
         low, high = (middle, high) if count < wanted else (low, middle)
     return np.where(labels >= 0, best[labels], np.int32(-1)).astype(np.int32)

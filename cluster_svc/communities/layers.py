@@ -14,7 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from cluster_svc.communities.aggregate import join_clusters, join_small_clusters, renumber
+from cluster_svc.communities.aggregate import (
+    NEAR_ENOUGH,
+    join_clusters,
+    join_small_clusters,
+    renumber,
+)
 from cluster_svc.communities.leiden import find_communities
 from cluster_svc.communities.resolution import HillRange
 from cluster_svc.communities.stability import drop_nodes
@@ -114,7 +119,8 @@ def build_layers(
     most = HillRange.of(row_count).most
     finer: list[IntArray] = []
     if count > most and not is_asked_for:
-        joined = join_clusters(weights, terrain, most, seed=seed, units=units)
+        wanted = int(most / (1 + NEAR_ENOUGH))
+        joined = join_clusters(weights, terrain, wanted, seed=seed, units=units)
         finer = [terrain] if count >= _SMALLEST_STEP * _count(joined) else []
         terrain = joined
     reason = _describe(_count(terrain), count, most, is_asked_for=is_asked_for)

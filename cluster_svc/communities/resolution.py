@@ -15,8 +15,9 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, diags_array
 
+from cluster_svc.communities.aggregate import aggregate
 from cluster_svc.communities.agreement import adjusted_rand_index
 from cluster_svc.communities.leiden import find_communities
 from cluster_svc.compiled import for_each_block
@@ -154,15 +155,26 @@ def measure_agreements(
 
 
 def _cluster_half(weights: csr_array, random: np.random.Generator) -> IntArray:
-    """Return the communities of a random half at each resolution, -1 for the other half."""
+    """Return the communities of a random half at each resolution, -1 for the other half.
+
+    Those of the highest are sought among the nodes, those of lower ones among its communities:
+    nearly the same, at a fraction of the cost.
+    """
     nodes = weights.shape[0]
     half = np.flatnonzero(random.random(nodes) < 0.5)
-    part = csr_array(weights[half][:, half])
     found = np.full((len(RESOLUTIONS), nodes), -1, np.int32)
     seeds = random.integers(2**32, size=len(RESOLUTIONS))
-    if len(half):
-        for place, resolution in enumerate(RESOLUTIONS):
-            found[place, half] = find_communities(
-                part, resolution=resolution, seed=int(seeds[place]), pass_count=1
-            )
+    if len(half) == 0:
+        return found
+    part = csr_array(weights[half][:, half])
+    finest = find_communities(part, resolution=RESOLUTIONS[-1], seed=int(seeds[-1]), pass_count=1)
+    found[-1, half] = finest
+    graph, sizes = aggregate(part, finest)
+    # What lies within a community counts towards its share of all weight.
+    graph = csr_array(graph + diags_array(sizes - graph.sum(axis=1)), dtype=np.float32)
+    for place, resolution in enumerate(RESOLUTIONS[:-1]):
+        joined = find_communities(
+            graph, resolution=resolution, seed=int(seeds[place]), pass_count=1
+        )
+        found[place, half] = joined[finest]
     return found

@@ -29,7 +29,7 @@ ABSENT = -2
 
 # The share of rows that a sample leaves out.
 DROPPED_SHARE = 0.1
-DEFAULT_RUN_COUNT = 6
+DEFAULT_RUN_COUNT = 4
 
 FindAgain = Callable[[NDArray[np.bool_], int], Sequence[IntArray]]
 

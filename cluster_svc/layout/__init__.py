@@ -22,7 +22,7 @@ from cluster_svc.vectors import FloatArray, IntArray
 
 OnDraft = Callable[[FloatArray], None]
 
-_EPOCHS = 500
+_EPOCHS = 300
 
 # A start of our own is right in the large already; one that is given must hardly be shaken.
 _FIRST_STEP = 1.0
