@@ -15,8 +15,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
+from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
 
-from benchmarks.agreement import adjusted_mutual_information, adjusted_rand_index
 from benchmarks.labelled import LabelledSet, add_set_options, chosen_sets
 from benchmarks.report import Figure, Report, make_parser, median_figure
 from cluster_svc.assign import AssignModel, assign_rows
@@ -159,10 +159,10 @@ def _model(vectors: NDArray[np.float32], clustering: Clustering) -> AssignModel:
 
 def _agreement(labels: Labels, truth: Labels, classes: Labels) -> Agreement:
     return Agreement(
-        adjusted_rand_index(labels, truth),
-        adjusted_mutual_information(labels, truth),
+        adjusted_rand_score(labels, truth),
+        adjusted_mutual_info_score(labels, truth),
         _matched(labels, truth),
-        adjusted_mutual_information(labels, classes) if classes.any() else 0.0,
+        adjusted_mutual_info_score(labels, classes) if classes.any() else 0.0,
     )
 
 

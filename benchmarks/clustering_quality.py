@@ -5,8 +5,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
 
-from benchmarks.agreement import adjusted_mutual_information, adjusted_rand_index
 from benchmarks.labelled import LabelledSet
 from benchmarks.peers import PeerFailed, PeerProcess
 from benchmarks.report import Figure, Report
@@ -148,10 +148,10 @@ def _count(method: str, seeds: int) -> int:
 
 def _agreement(chosen: LabelledSet, labels: Labels, nearest: Labels) -> Agreement:
     return Agreement(
-        adjusted_mutual_information(chosen.classes, nearest),
-        adjusted_rand_index(chosen.classes, nearest),
-        adjusted_mutual_information(chosen.classes, labels),
-        adjusted_rand_index(chosen.classes, labels),
+        adjusted_mutual_info_score(chosen.classes, nearest),
+        adjusted_rand_score(chosen.classes, nearest),
+        adjusted_mutual_info_score(chosen.classes, labels),
+        adjusted_rand_score(chosen.classes, labels),
         float((labels < 0).mean()),
         float(len(np.unique(labels[labels >= 0]))),
     )

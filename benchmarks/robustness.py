@@ -6,8 +6,8 @@ the nearest clusters, on the rows that both have.
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics import adjusted_rand_score
 
-from benchmarks.agreement import adjusted_rand_index
 from benchmarks.labelled import LabelledSet, add_set_options, chosen_sets
 from benchmarks.report import Figure, Report, make_parser
 from benchmarks.whole_run import WholeRun, run_whole
@@ -63,8 +63,8 @@ def _agreement(chosen: LabelledSet, first: WholeRun, seed: int, kept: int) -> tu
     rows: NDArray[np.int64] = np.random.default_rng(seed).permutation(len(chosen.vectors))[:kept]
     other = run_whole(chosen.vectors[rows]).clustering.terrain
     return (
-        adjusted_rand_index(first.clustering.terrain.labels[rows], other.labels),
-        adjusted_rand_index(first.clustering.terrain.nearest[rows], other.nearest),
+        adjusted_rand_score(first.clustering.terrain.labels[rows], other.labels),
+        adjusted_rand_score(first.clustering.terrain.nearest[rows], other.nearest),
     )
 
 

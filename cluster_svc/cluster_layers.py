@@ -50,8 +50,7 @@ class ClusterLayer:
     parent_ids : int32 array of shape (clusters,)
         The cluster of the next coarser layer that each lies in; -1 in the coarsest.
     stability : float64 array of shape (clusters,)
-        How well each survives another seed and a bootstrap sample, 0 to 1; NaN where it was not
-        measured.
+        How well each survives other seeds and samples of the rows, 0 to 1; see `measure_stability`.
     """
 
     first_cluster_id: int

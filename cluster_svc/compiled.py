@@ -23,7 +23,9 @@ _FAST_MATH = {"reassoc", "contract", "arcp", "nsz"}
 def kernel(function: F) -> F:
     """Return the function compiled by numba when it is first called, the code kept on disk.
 
-    The code lies beside the source, else in the user's cache, else in memory only.
+    The code lies beside the source, else in the user's cache, else in memory only. It is renewed
+    when the function's file changes and not when another does: a kernel uses kernels and constants
+    of its own file alone.
     """
     options: dict[str, Any] = {"nogil": True, "fastmath": _FAST_MATH, "error_model": "numpy"}
     try:

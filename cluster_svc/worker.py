@@ -76,6 +76,10 @@ def _receive(connection: Connection, jobs: queue.Queue[Job]) -> None:
             jobs.put(channel.receive(connection))
     except (EOFError, OSError):
         os._exit(0)
+    except BaseException:
+        # Without this thread the parent would wait for ever.
+        traceback.print_exc()
+        os._exit(1)
 
 
 def _answer(job: Job, options: ComputeOptions, connection: Connection) -> None:

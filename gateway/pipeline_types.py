@@ -70,11 +70,11 @@ class ClusterStats:
     Attributes
     ----------
     spread : float
-        Mean cosine distance of its rows to the centroid, 0 to 2.
+        Mean cosine distance of its rows to the centroid, 0 to 1.
     parent_id : int
         The cluster of the next coarser layer that it lies in, -1 when there is none.
     stability : float, optional
-        How well it survives another seed and a bootstrap sample, 0 to 1; None when not measured.
+        How well it survives other seeds and samples of the rows, 0 to 1; None when not measured.
     """
 
     cluster_id: int

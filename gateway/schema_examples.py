@@ -45,7 +45,10 @@ CLUSTERING: dict[str, Any] = {
         "small_cluster_count": 3,
     },
     "layer_count": 2,
-    "layer_reason": "2 hills: a terrain of 420 rows shows at most 8.",
+    "layer_reason": (
+        "The terrain shows 2 hills: the clusters found, no more than a person can take in at once"
+        " (about 53 for this many rows)."
+    ),
     "graph_recall": 1.0,
     "eps_curve": [],
 }

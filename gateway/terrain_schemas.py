@@ -89,7 +89,7 @@ class Hill(BaseModel):
     )
     size: int = Field(description="Rows.")
     effective_size: float = Field(description="size times weight, in rows.")
-    spread: float = Field(description="Mean cosine distance of its rows to their centre, 0 to 2.")
+    spread: float = Field(description="Mean cosine distance of its rows to their centre, 0 to 1.")
     color: str = Field(description="#rrggbb; depends on the cluster_id alone.")
     keywords: list[str] = Field(
         description="The terms that tell it from the others, strongest first, at most 10."
@@ -98,7 +98,7 @@ class Hill(BaseModel):
         description="Rows that stand for it, as exemplar_kind asked; the most central one first."
     )
     stability: float | None = Field(
-        description="How well it survives another seed and a bootstrap sample, 0 to 1: at 1 the"
+        description="How well it survives other seeds and samples of the rows, 0 to 1: at 1 the"
         " same rows come together each time. Null where it was not measured."
     )
 

@@ -204,6 +204,29 @@ def test_a_vendor_has_one_file(vendor):
     assert importers(vendor) == VENDORS[vendor]
 
 
+def test_compiled_functions_use_only_their_own_file():
+    # What is compiled is kept on disk, and renewed only when that file changes.
+    assert not [
+        (relative(path), kernel.name, name)
+        for path in sources("cluster_svc")
+        for kernel in parse(path).body
+        if isinstance(kernel, ast.FunctionDef)
+        and "kernel" in {ast.unparse(one) for one in kernel.decorator_list}
+        for name in names_from_cluster_svc(path) & names_used(kernel)
+    ]
+
+
+def names_from_cluster_svc(path: Path) -> set[str]:
+    imports = [one for one in parse(path).body if isinstance(one, ast.ImportFrom)]
+    ours = [one for one in imports if (one.module or "").startswith("cluster_svc")]
+    return {alias.asname or alias.name for one in ours for alias in one.names}
+
+
+def names_used(function: ast.FunctionDef) -> set[str]:
+    nodes = [node for statement in function.body for node in ast.walk(statement)]
+    return {node.id for node in nodes if isinstance(node, ast.Name)}
+
+
 def test_only_servicers_stages_and_the_plumbing_know_grpc():
     knowing = {path for name in ("grpc", "levelapi") for path in importers(name)}
     inside = ("level_rpc/", "gateway/stages/", "cluster_svc/servicer/")

@@ -22,8 +22,13 @@ _STEP = np.uint64(0x9E3779B97F4A7C15)
 _MIX_A = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_B = np.uint64(0x94D049BB133111EB)
 
-# A move must gain more than this share of the node's mass, so that rounding cannot move for ever.
+# A move must gain more than this share of the node's mass: more than the last bits of weights, by
+# which the two directions of an edge may differ after merging.
 _SMALLEST_GAIN = 1e-7
+
+# Where the weights of a node are far more than its mass, rounding could still move nodes for ever:
+# so many visits, for each node on average, are a hundred times what is usual.
+_MOST_VISITS = 1000
 
 
 @kernel
@@ -77,7 +82,8 @@ def move_nodes(
     """Move nodes to the neighbouring community of most gain until none gains, in place.
 
     ``labels`` are below the number of nodes. ``queue`` holds every node in visiting order and is
-    overwritten; a node is visited again when a neighbour has left its community.
+    overwritten; a node is visited again when a neighbour has left its community, all nodes together
+    at most 1,000 times their number.
     """
     count = len(labels)
     totals = sum_by_label(masses, labels, count)
@@ -93,8 +99,9 @@ def move_nodes(
     links = np.zeros(count, np.float64)
     near = np.empty(count, np.int32)
     is_queued = np.ones(count, np.bool_)
-    head, waiting = 0, count
-    while waiting:
+    head, waiting, visits_left = 0, count, _MOST_VISITS * count
+    while waiting and visits_left:
+        visits_left -= 1
         node = queue[head]
         head = head + 1 if head + 1 < count else 0
         waiting -= 1

@@ -96,7 +96,7 @@ def build_layers(
     """Return layers around a partition: finer ones by splitting its clusters, coarser by joining.
 
     The terrain layer is the partition itself, unless that has more clusters than a person can take
-    in (see `HillRange`): then it is the finest coarser layer that has no more.
+    in (see `HillRange`): then those are joined into about as many as that.
 
     Parameters
     ----------
@@ -123,9 +123,11 @@ def build_layers(
         joined = join_clusters(weights, terrain, wanted, seed=seed, units=units)
         finer = [terrain] if count >= _SMALLEST_STEP * _count(joined) else []
         terrain = joined
-    reason = _describe(_count(terrain), count, most, is_asked_for=is_asked_for)
     finest, base = _refine(weights, finer[0] if finer else terrain, row_counts, seed)
     finer = finest + finer
+    reason = _describe(
+        _count(terrain), count, most, is_asked_for=is_asked_for, has_finer=bool(finer)
+    )
     layers = (*finer, terrain, *_coarsen(weights, terrain, units, seed))
     return Layers(layers, len(finer), reason, base)
 
@@ -231,15 +233,18 @@ def _coarsen(weights: csr_array, labels: IntArray, units: FloatArray, seed: int)
     return layers
 
 
-def _describe(count: int, partition_count: int, most: int, *, is_asked_for: bool) -> str:
+def _describe(
+    count: int, partition_count: int, most: int, *, is_asked_for: bool, has_finer: bool
+) -> str:
     if partition_count == 0:
         return "There is no cluster, so there is one layer, without hills."
     hills = "1 hill" if count == 1 else f"{count} hills"
     if count != partition_count:
+        parting = "; a finer layer parts them" if has_finer else ""
         return (
             f"The terrain shows {hills}: the {partition_count} clusters found are more than a"
             f" person can take in at once (about {most} for this many rows), so the most strongly"
-            " tied ones are joined; a finer layer parts them."
+            f" tied ones are joined{parting}."
         )
     if is_asked_for:
         return f"The terrain shows {hills}: the clusters as asked for."

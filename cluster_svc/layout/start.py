@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from cluster_svc.compiled import ReportFraction
 from cluster_svc.layout.field import Field, coarsened
 from cluster_svc.layout.optimise import AfterEpoch, settle
+from cluster_svc.neighbors.blas import one_blas_thread
 from cluster_svc.vectors import FloatArray, IntArray
 
 # The dense eigenvalue problem of the coarsest graph is cheap up to here.
@@ -127,7 +127,7 @@ def _slowest_modes(field: Field) -> NDArray[np.float64]:
     masses = field.masses.astype(np.float64)
     joined += _TELEPORT * joined.sum() * np.outer(masses, masses) / masses.sum() ** 2
     roots = np.sqrt(joined.sum(axis=1))
-    with threadpool_limits(1, "blas"):  # else the last bits depend on the machine's cores
+    with one_blas_thread():
         vectors = np.linalg.eigh(joined / np.outer(roots, roots))[1]
     modes = vectors[:, -3:-1][:, ::-1] / roots[:, None]
     signs = np.sign(modes[np.abs(modes).argmax(axis=0), [0, 1]])

@@ -12,8 +12,8 @@ import numpy as np
 from cluster_svc.compiled import ReportFraction, for_each_block
 from cluster_svc.neighbors.blas import one_blas_thread
 from cluster_svc.neighbors.forest import Leaves, even_leaves, grow_tree
-from cluster_svc.neighbors.joins import join_candidates, mark_old, sample_candidates, take_pairs
-from cluster_svc.neighbors.lists import NeighborLists, insert_leaf
+from cluster_svc.neighbors.joins import join_candidates, mark_old, sample_candidates
+from cluster_svc.neighbors.lists import NeighborLists, insert_leaf, take_pairs
 from cluster_svc.neighbors.ranking import rank_candidates
 from cluster_svc.progress import part_of
 from cluster_svc.vectors import FloatArray, IntArray

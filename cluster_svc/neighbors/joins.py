@@ -1,7 +1,8 @@
-"""The compiled steps of one round of NN-descent: sample candidates, join them, take what is nearer.
+"""The compiled steps of one round of NN-descent: sample candidates, join them.
 
 A round's joins read the lists as they stood before it and only note what they find; then every row
-takes what concerns it, in one order. So the result is the same for any number of threads.
+takes what concerns it, in one order (`take_pairs`). So the result is the same for any number of
+threads.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from cluster_svc.compiled import kernel
-from cluster_svc.neighbors.lists import BoolArray, insert_row
-from cluster_svc.vectors import FloatArray, IntArray, RowArray
+from cluster_svc.neighbors.lists import BoolArray
+from cluster_svc.vectors import FloatArray, IntArray
 
 FRESH, OLD = 0, 1
 
@@ -171,37 +172,3 @@ def _multiply(
             block[row + 1, column], block[row + 1, column + 1] = be, bf
             block[row + 2, column], block[row + 2, column + 1] = ce, cf
             block[row + 3, column], block[row + 3, column + 1] = de, df
-
-
-@kernel
-def take_pairs(
-    pairs: IntArray,
-    found: FloatArray,
-    written: RowArray,
-    similarities: FloatArray,
-    rows: IntArray,
-    is_fresh: BoolArray,
-    start: int,
-    stop: int,
-) -> int:
-    """Insert the pairs into the lists of rows ``start`` to ``stop``; return how many went in.
-
-    Parameters
-    ----------
-    pairs : int32 array of shape (blocks, capacity, 2)
-    found : float32 array of shape (blocks, capacity)
-    written : int64 array of shape (blocks,)
-        How many pairs each block has.
-    """
-    inserted = 0
-    for block in range(len(written)):
-        for entry in range(written[block]):
-            left, right = pairs[block, entry, 0], pairs[block, entry, 1]
-            value = found[block, entry]
-            if start <= left < stop:
-                inserted += insert_row(similarities[left], rows[left], is_fresh[left], right, value)
-            if start <= right < stop:
-                inserted += insert_row(
-                    similarities[right], rows[right], is_fresh[right], left, value
-                )
-    return inserted

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cluster_svc.compiled import kernel
-from cluster_svc.vectors import FloatArray, IntArray
+from cluster_svc.vectors import FloatArray, IntArray, RowArray
 
 BoolArray = NDArray[np.bool_]
 
@@ -94,3 +94,37 @@ def insert_leaf(
                         block[line, column],
                     )
                     floor = similarities[row, last]
+
+
+@kernel
+def take_pairs(
+    pairs: IntArray,
+    found: FloatArray,
+    written: RowArray,
+    similarities: FloatArray,
+    rows: IntArray,
+    is_fresh: BoolArray,
+    start: int,
+    stop: int,
+) -> int:
+    """Insert the pairs into the lists of rows ``start`` to ``stop``; return how many went in.
+
+    Parameters
+    ----------
+    pairs : int32 array of shape (blocks, capacity, 2)
+    found : float32 array of shape (blocks, capacity)
+    written : int64 array of shape (blocks,)
+        How many pairs each block has.
+    """
+    inserted = 0
+    for block in range(len(written)):
+        for entry in range(written[block]):
+            left, right = pairs[block, entry, 0], pairs[block, entry, 1]
+            value = found[block, entry]
+            if start <= left < stop:
+                inserted += insert_row(similarities[left], rows[left], is_fresh[left], right, value)
+            if start <= right < stop:
+                inserted += insert_row(
+                    similarities[right], rows[right], is_fresh[right], left, value
+                )
+    return inserted

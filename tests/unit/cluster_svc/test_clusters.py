@@ -85,7 +85,6 @@ def check_invariants(clustering, rows):
     assert ((landmarks.reaches >= 0) & (landmarks.reaches <= 2)).all()
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("name", DEGENERATE)
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_degenerate_rows_are_clustered(name, algorithm):

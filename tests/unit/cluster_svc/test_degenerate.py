@@ -84,7 +84,6 @@ def check(vectors, clustering):
     assert 0 <= clustering.graph_recall <= 1
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_every_algorithm_answers(name, algorithm):

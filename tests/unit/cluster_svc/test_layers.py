@@ -91,6 +91,15 @@ def test_more_clusters_than_a_person_can_take_in_are_joined_for_the_terrain(solv
     assert "384 clusters found" in layers.reason
 
 
+def test_a_finer_layer_is_promised_only_where_there_is_one():
+    vectors = np.random.default_rng(0).normal(size=(60, 5)).astype(np.float32)
+    graph = build_graph(vectors)
+    labels = (np.arange(60) % 45).astype(np.int32)
+    layers = build_layers(fuzzy_graph(graph), labels, graph.multiplicities, vectors)
+    assert layers.terrain_index == 0
+    assert "are joined." in layers.reason
+
+
 def test_degenerate_data_have_one_layer():
     for labels in ([-1, -1, -1], [0, 0, 0], [0, -1, -1]):
         graph = build_graph(np.eye(3, dtype=np.float32))
