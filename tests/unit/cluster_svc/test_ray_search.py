@@ -56,12 +56,14 @@ def test_the_search_is_exact_where_the_local_one_is_not(search, monkeypatch):
     here = build_graph(vectors)
     monkeypatch.setattr("cluster_svc.neighbors.search.EXACT_NODE_LIMIT", 100)
     there = build_graph(vectors, search=search)
-    # Nodes are numbered otherwise where there are many.
+    # Nodes are numbered otherwise where there are many, and equal distances go by number.
     assert np.array_equal(neighbor_rows(there), neighbor_rows(here))
+    distances = [graph.distances[graph.node_of_row] for graph in (there, here)]
+    assert distances[0].tobytes() == distances[1].tobytes()
 
 
 def neighbor_rows(graph):
-    return graph.first_rows[graph.indices][graph.node_of_row]
+    return np.sort(graph.first_rows[graph.indices][graph.node_of_row], axis=1)
 
 
 def test_every_finished_block_is_reported(search):
