@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from benchmarks.input_files import DATA_VARIABLE, find_file
 from embedder_svc.embedding import embed_texts
-from embedder_svc.model import load_model
+from embedder_svc.loading import load_model
 
 CACHE_DIR = (
     Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "level" / "benchmarks"

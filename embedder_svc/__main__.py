@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from embedder_svc.model import load_model
+from embedder_svc.loading import load_model
 from embedder_svc.servicer import SERVICE, EmbedderServicer
 from embedder_svc.settings import Settings
 from level_rpc.server import serve
@@ -18,7 +18,9 @@ def main() -> None:
         model = load_model(
             settings.model,
             backend=settings.backend,
+            precision=settings.precision,
             threads=settings.threads,
+            dimension_count=settings.dimensions,
             cache_dir=settings.cache_dir,
             minilm_dir=settings.minilm_dir,
         )

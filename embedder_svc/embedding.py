@@ -174,7 +174,7 @@ class CallEmbedder:
             self._stop_if_cancelled()
             batch = order[start : start + self._rows_that_fit(int(counts[order[start]]))]
             try:
-                vectors[batch] = self._model.encode([tokens[row] for row in batch])
+                vectors[batch] = self._model.encode([tokens[row].token_ids for row in batch])
             except OutOfMemory:
                 self._limit.lower(len(batch))
                 continue

@@ -1,8 +1,7 @@
-"""What an embedding model is to this package, and which one is loaded."""
+"""What an embedding model is to this package."""
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,11 +10,6 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-
-from embedder_svc.errors import ModelNotLoaded, OutOfMemory
-from embedder_svc.weights import ARCTIC_MODEL_ID, MINILM_MODEL_ID, find_model
-
-AUTO = "auto"
 
 DEFAULT_CACHE_DIR = Path("~/.cache/level")
 
@@ -26,6 +20,39 @@ class Backend(StrEnum):
     AUTO = "auto"
     ONNX = "onnxruntime"
     TORCH = "sentence-transformers"
+    STATIC = "model2vec"
+
+
+class Precision(StrEnum):
+    """How a model computes."""
+
+    AUTO = "auto"
+    INT8 = "int8"
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+    FLOAT16 = "float16"
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """What can be chosen about a model besides which one.
+
+    Parameters
+    ----------
+    precision
+        "auto": the fastest that keeps clusters and neighbours what they are in fp32.
+    threads
+        Threads that compute on a CPU; 0 takes all cores that this process may use.
+    dimension_count
+        Vectors are cut to this length where the model was trained for it (Matryoshka); 0: whole.
+    cache_dir
+        Where what is built from a model's weights is kept.
+    """
+
+    precision: Precision = Precision.AUTO
+    threads: int = 0
+    dimension_count: int = 0
+    cache_dir: Path = DEFAULT_CACHE_DIR
 
 
 @dataclass(frozen=True)
@@ -48,6 +75,8 @@ class ModelInfo:
         "cpu" or "cuda:0", for example.
     backend
         The library that runs it.
+    precision
+        How it computes.
     runtime
         That library's name and version.
     instruction_set
@@ -59,6 +88,10 @@ class ModelInfo:
         device has no such limit.
     query_prefix
         What the model wants before a text that searches rather than is searched, often empty.
+    parallel_batch_count
+        Batches that `EmbeddingModel.encode` may be given at once, from as many threads.
+    choice_reason
+        Why this model, backend and precision were chosen, in words.
     """
 
     model_id: str
@@ -68,11 +101,14 @@ class ModelInfo:
     max_token_count: int
     device: str
     backend: str
+    precision: str
     runtime: str
     instruction_set: str
     safe_batch_size: int
     batch_token_count: int
     query_prefix: str
+    parallel_batch_count: int = 1
+    choice_reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,16 +119,25 @@ class TokenisedText:
     ----------
     token_ids
         At most ``max_token_count`` numbers, special tokens included; never empty.
-    truncated
-        True where the text had more tokens than the model reads.
+    rest
+        The pieces that follow where the text has more tokens than the model reads, each of
+        at most ``max_token_count`` tokens, special ones included; without overlap.
     """
 
     token_ids: Sequence[int]
-    truncated: bool
+    rest: tuple[Sequence[int], ...] = ()
+
+    @property
+    def truncated(self) -> bool:
+        """True where ``token_ids`` are not the whole text."""
+        return bool(self.rest)
 
 
 class EmbeddingModel(Protocol):
-    """A loaded model; used by one thread at a time."""
+    """A loaded model.
+
+    `tokenise` may be called while `encode` runs, and `encode` by `parallel_batch_count` threads.
+    """
 
     @property
     def info(self) -> ModelInfo:
@@ -103,8 +148,8 @@ class EmbeddingModel(Protocol):
         """Return the tokens of each text, in order."""
         ...
 
-    def encode(self, batch: Sequence[TokenisedText]) -> NDArray[np.float32]:
-        """Return unit vectors, float32 of shape (len(batch), dimension_count).
+    def encode(self, batch: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """Return the unit vectors of token ids, float32 of shape (len(batch), dimension_count).
 
         Raises
         ------
@@ -112,92 +157,3 @@ class EmbeddingModel(Protocol):
             The device has no room for this batch.
         """
         ...
-
-
-def load_model(
-    model: str = AUTO,
-    *,
-    backend: Backend | str = Backend.AUTO,
-    threads: int = 0,
-    cache_dir: Path = DEFAULT_CACHE_DIR,
-    minilm_dir: Path | None = None,
-) -> EmbeddingModel:
-    """Return the loaded model, checked with one text.
-
-    Parameters
-    ----------
-    model
-        "auto": arctic-embed-l where torch, sentence-transformers and a CUDA device are there,
-        MiniLM otherwise. Else a model id of the Hugging Face hub, or the path of a folder.
-    backend
-        "auto": sentence-transformers for hub models other than MiniLM, else ONNX Runtime.
-    threads
-        Threads that compute; 0 takes all cores that this process may use.
-    cache_dir
-        Where ONNX graphs built from a model's weights are kept.
-    minilm_dir
-        Folder with the files of all-MiniLM-L6-v2, looked into before any other source of them.
-
-    Raises
-    ------
-    ModelNotLoaded
-        The message says why and how to mend it.
-    """
-    if model == AUTO:
-        model = ARCTIC_MODEL_ID if _has_cuda() else MINILM_MODEL_ID
-    backend = _choose_backend(model, backend)
-    if backend is Backend.TORCH and not _has_torch():
-        raise ModelNotLoaded(
-            model,
-            "it runs on sentence-transformers, which is not installed; install the extra torch, or "
-            f"set LEVEL_EMBEDDER_MODEL={MINILM_MODEL_ID}, which needs no torch",
-        )
-    folder = find_model(model, minilm_dir)
-    # Each import costs its vendor's whole library, so only the one that is used is imported.
-    if backend is Backend.TORCH:
-        from embedder_svc.torch_model import SentenceTransformersModel
-
-        return _checked(SentenceTransformersModel(folder, threads=threads))
-    from embedder_svc.onnx_model import OnnxModel
-
-    return _checked(OnnxModel(folder, threads=threads, cache_dir=cache_dir.expanduser()))
-
-
-def _checked(model: EmbeddingModel) -> EmbeddingModel:
-    """Return ``model`` once it has embedded one text: damaged weights load without complaint."""
-    try:
-        vectors = model.encode(model.tokenise(["Is this model whole?"]))
-    except OutOfMemory as error:
-        problem = f"{model.info.device} has no memory left for one text; choose a smaller model"
-        raise ModelNotLoaded(model.info.model_id, problem) from error
-    if not np.isfinite(vectors).all():
-        problem = "its weights give vectors that are not finite; fetch its files again"
-        raise ModelNotLoaded(model.info.model_id, problem)
-    return model
-
-
-def _choose_backend(model: str, backend: Backend | str) -> Backend:
-    try:
-        chosen = Backend(backend)
-    except ValueError as error:
-        known = ", ".join(Backend)
-        raise ModelNotLoaded(
-            model, f"backend {backend!r} is unknown; use one of {known}"
-        ) from error
-    if chosen is not Backend.AUTO:
-        return chosen
-    runs_without_torch = model == MINILM_MODEL_ID or Path(model).is_dir()
-    return Backend.ONNX if runs_without_torch else Backend.TORCH
-
-
-def _has_torch() -> bool:
-    names = ("torch", "sentence_transformers")
-    return all(importlib.util.find_spec(name) is not None for name in names)
-
-
-def _has_cuda() -> bool:
-    if not _has_torch():
-        return False
-    from embedder_svc.torch_model import cuda_is_available
-
-    return cuda_is_available()

@@ -7,7 +7,8 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from embedder_svc.model import AUTO, DEFAULT_CACHE_DIR, Backend
+from embedder_svc.loading import AUTO
+from embedder_svc.model import DEFAULT_CACHE_DIR, Backend, Precision
 from level_rpc.streams import IDLE_SECONDS
 
 
@@ -31,6 +32,12 @@ class Settings(BaseSettings):
 
     backend: Backend = Backend.AUTO
     """The library that runs the model; "auto" chooses by model."""
+
+    precision: Precision = Precision.AUTO
+    """How the model computes; "auto" chooses by model and machine."""
+
+    dimensions: int = Field(default=0, ge=0)
+    """Length that vectors are cut to, for models trained for it; 0 leaves them whole."""
 
     threads: int = Field(default=0, ge=0)
     """Threads that compute; 0 takes all cores that the process may use."""

@@ -41,17 +41,17 @@ VENDORS = {
     "google.genai": ["analyzer_svc/gemini.py"],
     "huggingface_hub": ["embedder_svc/weights.py"],
     "numba": ["cluster_svc/compiled.py"],
-    "onnx": ["embedder_svc/onnx_export.py"],
-    "onnxruntime": ["embedder_svc/onnx_model.py"],
+    "onnx": ["embedder_svc/backends/onnx_export.py"],
+    "onnxruntime": ["embedder_svc/backends/onnx_model.py"],
     "prometheus_client": ["gateway/metrics.py"],
     "psycopg": [],
     "ray": ["cluster_svc/neighbors/ray_search.py"],
-    "sentence_transformers": ["embedder_svc/torch_model.py"],
+    "sentence_transformers": ["embedder_svc/backends/torch_model.py"],
     "sklearn": ["cluster_svc/algorithms/kmeans.py"],
     "torch": [
         "cluster_svc/neighbors/bf16_search.py",
         "cluster_svc/neighbors/torch_search.py",
-        "embedder_svc/torch_model.py",
+        "embedder_svc/backends/torch_model.py",
     ],
 }
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "os.system", "os.popen"}

@@ -16,7 +16,7 @@ from grpc_status import rpc_status
 
 from embedder_svc.embedding import embed_texts
 from embedder_svc.errors import OutOfMemory
-from embedder_svc.model import load_model
+from embedder_svc.loading import load_model
 from embedder_svc.servicer import SERVICE, EmbedderServicer
 from level_rpc.channel import check_health, open_channel
 from level_rpc.tensors import ArrayAssembler

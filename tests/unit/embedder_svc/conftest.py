@@ -1,6 +1,7 @@
 import pytest
 
-from embedder_svc.model import Backend, load_model
+from embedder_svc.loading import load_model
+from embedder_svc.model import Backend
 from embedder_svc.weights import MINILM_MODEL_ID, find_model
 from tests.unit.embedder_svc.tiny_model import write_tiny_model
 

@@ -34,7 +34,7 @@ class WatchedModel:
         return self._model.tokenise(texts)
 
     def encode(self, batch):
-        self.batches.append([len(text.token_ids) for text in batch])
+        self.batches.append([len(token_ids) for token_ids in batch])
         if len(batch) > self._capacity:
             raise OutOfMemory
         return self._model.encode(batch)
@@ -188,7 +188,7 @@ def test_a_text_without_a_unit_vector_is_named_by_its_row(tiny, damage):
     class Damaged(WatchedModel):
         def encode(self, batch):
             vectors = super().encode(batch).copy()
-            is_long = [len(text.token_ids) > 10 for text in batch]
+            is_long = [len(token_ids) > 10 for token_ids in batch]
             vectors[is_long] *= np.float32(damage)
             return vectors
 

@@ -3,7 +3,8 @@ import importlib.util
 import pytest
 
 from embedder_svc.errors import ModelNotLoaded
-from embedder_svc.model import Backend, load_model
+from embedder_svc.loading import load_model
+from embedder_svc.model import Backend
 from embedder_svc.settings import Settings
 from embedder_svc.weights import ARCTIC_MODEL_ID, MINILM_MODEL_ID
 

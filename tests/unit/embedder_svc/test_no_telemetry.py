@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = """
-import embedder_svc.onnx_model, onnxruntime, huggingface_hub.constants
+import embedder_svc.backends.onnx_model, onnxruntime, huggingface_hub.constants
 assert huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY
 """
 

@@ -6,7 +6,8 @@ import pytest
 
 from embedder_svc.embedding import embed_texts
 from embedder_svc.errors import ModelNotLoaded, OutOfMemory
-from embedder_svc.model import Backend, load_model
+from embedder_svc.loading import load_model
+from embedder_svc.model import Backend
 from embedder_svc.weights import MINILM_MODEL_ID
 from tests.unit.embedder_svc.tiny_model import MAX_TOKEN_COUNT
 
@@ -76,7 +77,7 @@ def test_the_devices_out_of_memory_is_recognised(torch_tiny, error):
     hook = torch_tiny._model.register_forward_pre_hook(fail)
     try:
         with pytest.raises(OutOfMemory):
-            torch_tiny.encode(torch_tiny.tokenise(["card"]))
+            torch_tiny.encode([torch_tiny.tokenise(["card"])[0].token_ids])
     finally:
         hook.remove()
 

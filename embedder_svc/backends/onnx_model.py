@@ -11,12 +11,8 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 from tokenizers import Tokenizer
 
-from embedder_svc.errors import OutOfMemory
-from embedder_svc.graph_cache import cached_graph
-from embedder_svc.hardware import instruction_set, thread_count
-from embedder_svc.model import Backend, ModelInfo, TokenisedText
-from embedder_svc.model_files import ModelFiles, read_model_files
-from embedder_svc.onnx_export import (
+from embedder_svc.backends.graph_cache import cached_graph
+from embedder_svc.backends.onnx_export import (
     ATTENTION_MASK,
     EXPORT_VERSION,
     TOKEN_IDS,
@@ -24,6 +20,10 @@ from embedder_svc.onnx_export import (
     check_supported,
     export_bert,
 )
+from embedder_svc.errors import OutOfMemory
+from embedder_svc.hardware import instruction_set, thread_count
+from embedder_svc.model import Backend, LoadOptions, ModelInfo, Precision, TokenisedText
+from embedder_svc.model_files import ModelFiles, read_model_files
 from embedder_svc.weights import ModelFolder
 
 BATCH_SIZE = 32
@@ -38,10 +38,8 @@ class OnnxModel:
     ----------
     folder
         The model's files.
-    threads
-        Threads that compute; 0 takes all cores that this process may use.
-    cache_dir
-        Where the graph built from the weights is kept.
+    options
+        What can be chosen.
 
     Raises
     ------
@@ -49,20 +47,25 @@ class OnnxModel:
         A file is missing, broken, or not of such an encoder; or the cache cannot be written.
     """
 
-    def __init__(self, folder: ModelFolder, *, threads: int, cache_dir: Path) -> None:
+    def __init__(self, folder: ModelFolder, options: LoadOptions) -> None:
         files = read_model_files(folder)
         check_supported(files)
         self.info = _describe(files)
         self._tokenizer = _load_tokenizer(files)
-        self._session = _open_session(files, _cached(files, self.info, cache_dir), threads)
+        self._session = _open_session(
+            files, _cached(files, self.info, options.cache_dir), options.threads
+        )
 
     def tokenise(self, texts: Sequence[str]) -> list[TokenisedText]:
         """Return the tokens of each text, in order, cut at the model's limit."""
         encodings = self._tokenizer.encode_batch_fast(list(texts))
-        return [TokenisedText(code.ids, bool(code.overflowing)) for code in encodings]
+        return [
+            TokenisedText(code.ids, tuple(piece.ids for piece in code.overflowing))
+            for code in encodings
+        ]
 
-    def encode(self, batch: Sequence[TokenisedText]) -> NDArray[np.float32]:
-        """Return unit vectors, float32 of shape (len(batch), dimension_count).
+    def encode(self, batch: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """Return the unit vectors of token ids, float32 of shape (len(batch), dimension_count).
 
         Raises
         ------
@@ -91,6 +94,7 @@ def _describe(files: ModelFiles) -> ModelInfo:
         max_token_count=files.max_token_count,
         device="cpu",
         backend=Backend.ONNX,
+        precision=Precision.FLOAT32,
         runtime=f"onnxruntime {onnxruntime.__version__}",
         instruction_set=instruction_set(),
         safe_batch_size=BATCH_SIZE,
@@ -137,11 +141,11 @@ def _open_session(files: ModelFiles, graph: Path, threads: int) -> onnxruntime.I
         raise files.refuse(problem) from error
 
 
-def _pad(batch: Sequence[TokenisedText]) -> dict[str, NDArray[np.int64]]:
-    width = max(len(text.token_ids) for text in batch)
+def _pad(batch: Sequence[Sequence[int]]) -> dict[str, NDArray[np.int64]]:
+    width = max(map(len, batch))
     token_ids = np.zeros((len(batch), width), dtype=np.int64)
     mask = np.zeros_like(token_ids)
-    for row, text in enumerate(batch):
-        token_ids[row, : len(text.token_ids)] = text.token_ids
-        mask[row, : len(text.token_ids)] = 1
+    for row, ids in enumerate(batch):
+        token_ids[row, : len(ids)] = ids
+        mask[row, : len(ids)] = 1
     return {TOKEN_IDS: token_ids, ATTENTION_MASK: mask}

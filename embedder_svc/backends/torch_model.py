@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import sentence_transformers
@@ -13,7 +14,7 @@ from sentence_transformers import SentenceTransformer
 
 from embedder_svc.errors import OutOfMemory
 from embedder_svc.hardware import instruction_set
-from embedder_svc.model import Backend, ModelInfo, TokenisedText
+from embedder_svc.model import Backend, LoadOptions, ModelInfo, Precision, TokenisedText
 from embedder_svc.model_files import ModelFiles, read_model_files
 from embedder_svc.weights import ModelFolder
 
@@ -45,8 +46,8 @@ class SentenceTransformersModel:
     ----------
     folder
         The model's files.
-    threads
-        Threads that compute on the CPU; 0 leaves the number to torch.
+    options
+        What can be chosen.
 
     Raises
     ------
@@ -54,10 +55,10 @@ class SentenceTransformersModel:
         A file is missing or broken, or the model needs code that is not part of the library.
     """
 
-    def __init__(self, folder: ModelFolder, *, threads: int) -> None:
+    def __init__(self, folder: ModelFolder, options: LoadOptions) -> None:
         files = read_model_files(folder)
-        if threads > 0:
-            torch.set_num_threads(threads)
+        if options.threads > 0:
+            torch.set_num_threads(options.threads)
         self._device = "cuda:0" if cuda_is_available() else "cpu"
         self._model = _load(files, self._device)
         self._max_token_count = int(self._model.max_seq_length or files.max_token_count)
@@ -73,14 +74,17 @@ class SentenceTransformersModel:
         )
         # A text of several pieces is several rows here, and the first of them is what is kept.
         sources = np.asarray(encoded["overflow_to_sample_mapping"])
-        _, first_pieces, piece_counts = np.unique(sources, return_index=True, return_counts=True)
+        _, firsts = np.unique(sources, return_index=True)
+        bounds = [*firsts.tolist(), len(sources)]
         return [
-            TokenisedText(encoded["input_ids"][piece], bool(count > 1))
-            for piece, count in zip(first_pieces, piece_counts, strict=True)
+            TokenisedText(
+                encoded["input_ids"][start], tuple(encoded["input_ids"][start + 1 : stop])
+            )
+            for start, stop in pairwise(bounds)
         ]
 
-    def encode(self, batch: Sequence[TokenisedText]) -> NDArray[np.float32]:
-        """Return unit vectors, float32 of shape (len(batch), dimension_count).
+    def encode(self, batch: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """Return the unit vectors of token ids, float32 of shape (len(batch), dimension_count).
 
         Raises
         ------
@@ -97,9 +101,9 @@ class SentenceTransformersModel:
             torch.cuda.empty_cache()
         raise OutOfMemory
 
-    def _run(self, batch: Sequence[TokenisedText]) -> NDArray[np.float32]:
+    def _run(self, batch: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         padded = self._model.tokenizer.pad(
-            {"input_ids": [list(text.token_ids) for text in batch]}, return_tensors="pt"
+            {"input_ids": [list(token_ids) for token_ids in batch]}, return_tensors="pt"
         )
         features = {name: values.to(self._device) for name, values in padded.items()}
         with torch.inference_mode():
@@ -121,6 +125,7 @@ class SentenceTransformersModel:
             max_token_count=self._max_token_count,
             device=self._device,
             backend=Backend.TORCH,
+            precision=Precision.FLOAT32,
             runtime=versions,
             instruction_set=_cuda_architecture() if on_gpu else instruction_set(),
             safe_batch_size=GPU_BATCH_SIZE if on_gpu else CPU_BATCH_SIZE,
