@@ -9,6 +9,7 @@ import grpc
 import pytest
 
 from level.stack import LocalStack
+from tests.contract.cluster_client import ClusterClient
 from tests.contract.stranger import Contract, Tensors
 
 PROTOS = Path(__file__).resolve().parents[2] / "protos"
@@ -55,3 +56,9 @@ def connect(
     yield make
     for channel in channels:
         channel.close()
+
+
+@pytest.fixture
+def clusters(connect, contract, tensors) -> ClusterClient:
+    """A client of the cluster service."""
+    return ClusterClient(connect("cluster"), contract.part("cluster"), tensors)
