@@ -44,11 +44,6 @@ class EpsEstimate:
     labels: IntArray
     curve: tuple[EpsPoint, ...]
 
-    @property
-    def chosen(self) -> EpsPoint:
-        """The point of the curve that was chosen."""
-        return next(point for point in self.curve if point.eps == self.eps)
-
 
 def estimate_optimal_eps(
     graph: NeighborGraph,

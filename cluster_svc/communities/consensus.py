@@ -14,7 +14,6 @@ place.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 
 from cluster_svc.communities.kernels import LongArray
@@ -36,7 +35,6 @@ def find_robust_communities(
     *,
     resolution: float = 1.0,
     seed: int = 0,
-    node_sizes: ArrayLike | None = None,
     run_count: int | None = None,
     thread_count: int = 1,
     report: ReportFraction = lambda fraction: None,
@@ -47,7 +45,7 @@ def find_robust_communities(
     ----------
     weights : csr_array of shape (nodes, nodes)
         Symmetric, no weight below 0.
-    resolution, node_sizes
+    resolution
         As for ``find_communities``.
     seed : int
         Draws the seeds of the runs. Equal input and seed give equal labels on any thread count.
@@ -67,9 +65,7 @@ def find_robust_communities(
 
     def find(start: int, stop: int) -> None:
         for run in range(start, stop):
-            runs[:, run] = find_communities(
-                weights, resolution=resolution, seed=int(seeds[run]), node_sizes=node_sizes
-            )
+            runs[:, run] = find_communities(weights, resolution=resolution, seed=int(seeds[run]))
 
     for_each_block(
         find, count, 1, thread_count=thread_count, report=lambda done: report(0.9 * done)
@@ -78,7 +74,6 @@ def find_robust_communities(
         weigh_by_agreement(weights, runs, thread_count=thread_count),
         resolution=resolution,
         seed=int(seeds[count]),
-        node_sizes=node_sizes,
         pass_count=_FINAL_PASS_COUNT,
     )
     report(1.0)

@@ -53,7 +53,6 @@ def find_communities(
     seed: int = 0,
     node_sizes: ArrayLike | None = None,
     groups: IntArray | None = None,
-    start: IntArray | None = None,
     pass_count: int = _DEFAULT_PASS_COUNT,
 ) -> IntArray:
     """Return the community of each node; every community is connected.
@@ -71,8 +70,6 @@ def find_communities(
         of its weights, which makes the quality Newman's modularity.
     groups : int array of shape (nodes,), optional
         Nodes of different groups never share a community.
-    start : int32 array of shape (nodes,), optional
-        Labels from 0 to ``nodes - 1`` to begin with; by default every node is alone.
     pass_count : int
         At most so many passes over the whole graph, each beginning with the labels of the last.
 
@@ -82,36 +79,12 @@ def find_communities(
     """
     graph = _prepare(weights, resolution, node_sizes, groups)
     labels = np.arange(len(graph.masses), dtype=np.int32)
-    if start is not None:
-        labels = np.array(start, np.int32)
-    number_by_first(labels)
     for number in range(pass_count):
         found = _improve(graph, labels, _mix(seed, number))
         if np.array_equal(found, labels):
             break
         labels = found
     return labels
-
-
-def measure_modularity(
-    weights: csr_array,
-    labels: IntArray,
-    *,
-    resolution: float = 1.0,
-    node_sizes: ArrayLike | None = None,
-) -> float:
-    """Return the quality of a partition, -resolution to 1; 0 for a graph without weight.
-
-    Parameters are those of ``find_communities``.
-    """
-    total = float(weights.sum(dtype=np.float64))
-    if total == 0:
-        return 0.0
-    graph = _prepare(weights, resolution, node_sizes, None)
-    heads = np.repeat(labels, np.diff(graph.starts))
-    inside = float(graph.weights[heads == labels[graph.ends]].sum(dtype=np.float64))
-    masses = np.bincount(labels, weights=graph.masses)
-    return (inside - graph.scale * float(masses @ masses)) / total
 
 
 def _prepare(

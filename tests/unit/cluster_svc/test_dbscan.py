@@ -109,7 +109,7 @@ def test_automatic_eps_separates_blobs(blobs):
     graph = build_graph(vectors)
     estimate = estimate_optimal_eps(graph)
     assert adjusted_rand_score(truth, estimate.labels[graph.node_of_row]) == 1
-    assert estimate.chosen.cluster_count == 5
+    assert next(one for one in estimate.curve if one.eps == estimate.eps).cluster_count == 5
     eps = [point.eps for point in estimate.curve]
     assert eps == sorted(eps)
     assert all(0 <= point.noise_fraction <= 1 for point in estimate.curve)
