@@ -46,7 +46,9 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     """Return the gateway; it opens what it needs when it starts, and closes it when it stops."""
     limiter = Limiter(key_func=get_remote_address)
     metrics = GatewayMetrics(
-        lambda: app.state.gateway.store.list_datasets(), lambda: len(app.state.gateway.memory)
+        lambda: app.state.gateway.store.list_datasets(),
+        lambda: len(app.state.gateway.memory),
+        lambda: app.state.gateway.store.embedding_totals(),
     )
     app = FastAPI(
         title="Level",

@@ -77,6 +77,19 @@ jobs = sa.Table(
     sa.Column("finished", sa.Boolean, nullable=False, index=True),
     sa.Column("created_at", sa.Double, nullable=False),
 )
+# Beside `datasets`, which a database of an earlier version has without it.
+embeddings = sa.Table(
+    "embeddings",
+    metadata,
+    sa.Column("dataset_id", sa.String(36), primary_key=True),
+    sa.Column("progress", sa.JSON, nullable=False),
+)
+totals = sa.Table(
+    "totals",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("value", sa.Double, nullable=False),
+)
 executors = sa.Table(
     "executors",
     metadata,
@@ -137,17 +150,26 @@ class Database:
 
     def upsert(self, table: sa.Table, row: dict[str, Any], keys: list[str]) -> Any:
         """Return a statement that inserts a row or replaces the one with the same keys."""
-        if self._is_sqlite:
-            from sqlalchemy.dialects.sqlite import insert
-        else:
-            from sqlalchemy.dialects.postgresql import insert  # type: ignore[assignment]
-        statement = insert(table).values(row)
+        statement = self._insert(table, row)
         changed = {c.name: statement.excluded[c.name] for c in table.c if c.name not in keys}
         return statement.on_conflict_do_update(index_elements=keys, set_=changed)
+
+    def add_to_total(self, name: str, amount: float) -> Any:
+        """Return a statement that raises a total, which begins at 0."""
+        statement = self._insert(totals, {"name": name, "value": amount})
+        raised = totals.c.value + statement.excluded.value
+        return statement.on_conflict_do_update(index_elements=["name"], set_={"value": raised})
 
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+    def _insert(self, table: sa.Table, row: dict[str, Any]) -> Any:
+        if self._is_sqlite:
+            from sqlalchemy.dialects.sqlite import insert
+        else:
+            from sqlalchemy.dialects.postgresql import insert  # type: ignore[assignment]
+        return insert(table).values(row)
 
     @property
     def _is_sqlite(self) -> bool:

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from gateway.embedded_texts import LongTexts
+from gateway.embedding_progress import EmbeddingProgress
 from gateway.pipeline_types import ExemplarKind
 from level_rpc.errors import Internal
 
@@ -60,6 +62,7 @@ class PipelineParameters:
     dataset_description: str = ""
     language_code: str = ""
     keywords_only: bool = False
+    long_texts: LongTexts = LongTexts.TRUNCATE
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,10 @@ class WeightsRevision:
 
 @dataclass(frozen=True)
 class Dataset:
-    """One uploaded file and everything known about it; `request_id` is that of its upload."""
+    """One uploaded file and everything known about it; `request_id` is that of its upload.
+
+    `embedding` is None until that begins.
+    """
 
     dataset_id: str
     request_id: str
@@ -120,6 +126,7 @@ class Dataset:
     clustering: dict[str, Any]
     artifacts: dict[str, Artifact] = field(default_factory=dict)
     revision: int = 0
+    embedding: EmbeddingProgress | None = None
 
     @property
     def row_count(self) -> int:

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gateway.embedded_texts import ModelInfo
 from gateway.memory import DatasetMemory
-from gateway.pipeline_types import ModelInfo, PartHealth, Stages
+from gateway.pipeline_types import PartHealth, Stages
 from gateway.store import DatasetStore
 from gateway.worker.registry import WorkerRegistry
 from level_rpc.errors import LevelError

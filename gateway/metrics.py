@@ -1,4 +1,8 @@
-"""What Prometheus is told. Counters are of this process; gauges over datasets are of the store."""
+"""What Prometheus is told.
+
+Counters are of this process, those of embeddings and gauges over datasets are of the store: every
+gateway over one store says the same of them.
+"""
 
 from collections import Counter as Tally
 from collections.abc import Callable, Iterator, Sequence
@@ -12,13 +16,24 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from gateway.dataset import Dataset, Status
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+
+
+# By the names of the store's totals. From the cache over all is the cache's hit rate.
+_EMBEDDING_COUNTERS = {
+    "row_count": ("texts", "Distinct texts embedded, those from the cache counted."),
+    "cached_count": ("cached_texts", "Texts whose vectors came from the embedder's cache."),
+    "token_count": ("tokens", "Tokens that embedding models computed."),
+    "truncated_count": ("truncated_texts", "Texts of which only the beginning was embedded."),
+    "chunked_count": ("chunked_texts", "Texts that were embedded in pieces."),
+    "seconds": ("seconds", "Seconds that datasets were being embedded."),
+}
 
 
 class GatewayMetrics:
@@ -30,17 +45,21 @@ class GatewayMetrics:
         Returns every dataset; blocks, and is called at each scrape.
     datasets_in_memory : callable
         Returns how many datasets are in memory.
+    embedding_totals : callable
+        Returns what all embeddings add up to, by the names of `TextCounts`; blocks, as above.
     """
 
     def __init__(
         self,
         list_datasets: Callable[[], Sequence[Dataset]],
         datasets_in_memory: Callable[[], int],
+        embedding_totals: Callable[[], dict[str, float]],
     ) -> None:
         registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         registry.register(_DatasetCollector(list_datasets))
+        registry.register(_EmbeddingCollector(embedding_totals))
         self._registry = registry
         self.uploads = Counter("level_uploads", "Uploads accepted.", registry=registry)
         self.adjustments = Counter(
@@ -89,6 +108,23 @@ class _DatasetCollector(Collector):
             "Clusters of stored datasets that a language model was asked to name in vain.",
             failures,
         )
+
+
+class _EmbeddingCollector(Collector):
+    """What the store says of all embeddings, at the moment of the scrape."""
+
+    def __init__(self, embedding_totals: Callable[[], dict[str, float]]) -> None:
+        self._embedding_totals = embedding_totals
+
+    def describe(self) -> Iterator[Metric]:
+        """Return nothing, as above."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the counters."""
+        totals = self._embedding_totals()
+        for total, (name, text) in _EMBEDDING_COUNTERS.items():
+            yield CounterMetricFamily(f"level_embedding_{name}", text, totals.get(total, 0.0))
 
 
 def _by_status(datasets: Sequence[Dataset]) -> Metric:

@@ -8,33 +8,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.embedded_texts import EmbeddedTexts, LongTexts, ModelInfo, OnRows, ignore_rows
+
 ParameterValue = float | int | str | bool
 OnProgress = Callable[[float], None]
 OnDraft = Callable[[NDArray[np.float32]], None]
-
-
-@dataclass(frozen=True)
-class ModelInfo:
-    """The embedding model that made the vectors of a dataset."""
-
-    model_id: str
-    revision: str
-    fingerprint: str
-    dimension_count: int
-    max_token_count: int
-    device: str
-    backend: str
-    runtime: str
-    instruction_set: str
-
-
-@dataclass(frozen=True)
-class EmbeddedTexts:
-    """Vectors of some texts: FLOAT32 of shape [texts, dimension_count], of unit length."""
-
-    vectors: NDArray[np.float32]
-    truncated_count: int
-    model: ModelInfo
 
 
 @dataclass(frozen=True)
@@ -272,8 +250,24 @@ class Stages(Protocol):
     async def get_model(self) -> ModelInfo:
         """Return the loaded embedding model."""
 
-    async def embed(self, texts: Sequence[str], expected_fingerprint: str = "") -> EmbeddedTexts:
-        """Return the vectors of at most 4,096 texts."""
+    async def count_embedders(self) -> int:
+        """Return how many embedders calls are spread over, at least 1."""
+
+    async def embed(
+        self,
+        texts: Sequence[str],
+        expected_fingerprint: str = "",
+        *,
+        long_texts: LongTexts = LongTexts.TRUNCATE,
+        on_rows: OnRows = ignore_rows,
+    ) -> EmbeddedTexts:
+        """Return the vectors of at most 4,096 texts; `on_rows` hears of texts as they are done.
+
+        A fingerprint, where given, must be that of the model; MODEL_MISMATCH is raised otherwise.
+        """
+
+    async def embed_query(self, text: str, expected_fingerprint: str = "") -> NDArray[np.float32]:
+        """Return the vector, [dimension_count], of a text to search with."""
 
     async def cluster(
         self,

@@ -16,6 +16,7 @@ from gateway.dataset import (
     Status,
     WeightsRevision,
 )
+from gateway.embedding_progress import EmbeddingProgress
 from gateway.errors import DatasetNotFound
 
 # Weights grow with the clusters and are read by themselves: status is asked for far more often.
@@ -38,8 +39,10 @@ def update_dataset(dataset_id: str, **values: Any) -> Any:
     return sa.update(datasets).where(datasets.c.dataset_id == dataset_id).values(**values)
 
 
-def to_dataset(row: Any, files: Iterable[Artifact]) -> Dataset:
-    """Return the dataset of a row and its files."""
+def to_dataset(
+    row: Any, files: Iterable[Artifact], embedding: EmbeddingProgress | None = None
+) -> Dataset:
+    """Return the dataset of a row, its files and the progress of its embedding."""
     return Dataset(
         dataset_id=row["dataset_id"],
         request_id=row["request_id"],
@@ -60,6 +63,7 @@ def to_dataset(row: Any, files: Iterable[Artifact]) -> Dataset:
         clustering=row["clustering"],
         artifacts={file.name: file for file in files},
         revision=row["revision"],
+        embedding=embedding,
     )
 
 

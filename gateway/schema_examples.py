@@ -20,6 +20,8 @@ MODEL: dict[str, Any] = {
     "backend": "onnxruntime",
     "runtime": "onnxruntime 1.24.1",
     "instruction_set": "AVX2",
+    "precision": "int8",
+    "choice_reason": "no CUDA device: int8 on ONNX Runtime",
 }
 PARAMETERS: dict[str, Any] = {
     "algorithm": "auto",
@@ -32,6 +34,7 @@ PARAMETERS: dict[str, Any] = {
     "dataset_description": "Messages to a bank's support",
     "language_code": "en",
     "keywords_only": False,
+    "long_texts": "truncate",
 }
 CLUSTERING: dict[str, Any] = {
     "algorithm": "dbscan",
@@ -69,6 +72,8 @@ ACCEPTED: dict[str, Any] = {
     "cluster_count": None,
     "noise_count": None,
     "truncated_count": None,
+    "chunked_count": None,
+    "embedding": None,
     "counts": {"row_count": 420},
     "timings": {},
     "model": None,
@@ -84,14 +89,29 @@ STATUS: dict[str, Any] = {
     "status": "completed",
     "progress": 100,
     "stage": None,
-    "warnings": ["1 text is longer than the model reads; what follows token 256 was cut."],
+    "warnings": [
+        "1 of 408 different texts is longer than the model reads (256 tokens): only the beginning"
+        " counts. Upload the file again with long_texts=mean (level run --long-texts mean) to have"
+        " all of them read."
+    ],
     "cluster_count": 2,
     "noise_count": 20,
     "truncated_count": 1,
+    "chunked_count": 0,
+    "embedding": {
+        "rows_done": 408,
+        "row_count": 408,
+        "token_count": 5_310,
+        "rows_per_second": 148.3,
+        "seconds_left": 0.0,
+        "cached_count": 102,
+        "cache_hit_rate": 0.25,
+    },
     "counts": {
         "row_count": 420,
         "duplicate_text_count": 12,
         "truncated_count": 1,
+        "chunked_count": 0,
         "cluster_count": 2,
         "noise_count": 20,
     },

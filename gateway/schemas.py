@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, Json
 
 from gateway import schema_examples as examples
+from gateway.embedded_texts import LongTexts
 from gateway.pipeline_types import ExemplarKind
 from gateway.schema_examples import EXAMPLE_ID as EXAMPLE_ID
 
@@ -67,6 +68,11 @@ class UploadFields(BaseModel):
         description="Language of the names, as BCP 47; the texts' own when not given.",
     )
     keywords_only: bool = Field(False, description="Name by keywords; send nothing to an LLM.")
+    long_texts: LongTexts = Field(
+        LongTexts.TRUNCATE,
+        description="What counts of a text longer than the embedding model reads. truncate: only"
+        " its beginning. mean: all of it, embedded in pieces whose mean is taken; slower.",
+    )
     parameters: Json[dict[Annotated[str, Field(max_length=64)], ParameterScalar]] | None = Field(
         None,
         description="A JSON object of any other parameters of the algorithm, as"
@@ -80,6 +86,27 @@ class TextColumn(BaseModel):
     index: int = Field(ge=0, description="Its position, from 0.")
     name: str = Field(description="Its name in the header.")
     reason: str = Field(description="How it was chosen.")
+
+
+class EmbeddingState(BaseModel):
+    """How far the embedding is and how fast it goes; each distinct text is embedded once."""
+
+    rows_done: int = Field(ge=0, description="Distinct texts embedded so far; never falls.")
+    row_count: int = Field(ge=0, description="Distinct texts in all.")
+    token_count: int = Field(ge=0, description="Tokens that the model computed for them.")
+    rows_per_second: float | None = Field(
+        description="Texts a second over the last 15 seconds; over the whole when it is finished;"
+        " null until known."
+    )
+    seconds_left: float | None = Field(
+        description="How long it will take at that rate; null until known."
+    )
+    cached_count: int = Field(
+        ge=0, description="Texts whose vectors the embedder knew from earlier datasets."
+    )
+    cache_hit_rate: float | None = Field(
+        ge=0, le=1, description="Their share of rows_done; null while that is 0."
+    )
 
 
 class NoiseOutcome(BaseModel):
@@ -141,7 +168,15 @@ class DatasetStatus(BaseModel):
     cluster_count: int | None = Field(description="Clusters; null until they are known.")
     noise_count: int | None = Field(description="Rows in no cluster; null until they are known.")
     truncated_count: int | None = Field(
-        description="Texts longer than the model reads; null until all are embedded."
+        description="Distinct texts longer than the model reads, whose beginning alone counts; null"
+        " until all are embedded."
+    )
+    chunked_count: int | None = Field(
+        description="Distinct texts embedded in pieces, as long_texts=mean asks; null until all are"
+        " embedded."
+    )
+    embedding: EmbeddingState | None = Field(
+        description="How far the embedding is; null until it begins."
     )
     counts: dict[str, int] = Field(description="Every count so far, by its name.")
     timings: dict[str, float] = Field(description="Seconds of each finished stage.")

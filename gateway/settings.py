@@ -62,6 +62,7 @@ class GatewaySettings(BaseSettings):
     dataset_ttl_hours: float = Field(24.0, ge=0)
     max_datasets_in_memory: int = Field(10, ge=0)
     pipeline_concurrency: int = Field(2, gt=0)
+    embedder_calls: int = Field(0, ge=0)
     stream_idle_seconds: float = Field(120.0, gt=0)
     service_patience_seconds: float = Field(180.0, ge=0)
 

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway.dataset import Dataset
+from gateway.dataset import Dataset, Status
 
 
 def status_view(dataset: Dataset, ttl_hours: float) -> dict[str, Any]:
@@ -30,6 +30,8 @@ def status_view(dataset: Dataset, ttl_hours: float) -> dict[str, Any]:
         "cluster_count": dataset.counts.get("cluster_count"),
         "noise_count": dataset.counts.get("noise_count"),
         "truncated_count": dataset.counts.get("truncated_count"),
+        "chunked_count": dataset.counts.get("chunked_count"),
+        "embedding": _embedding_view(dataset),
         "counts": dataset.counts,
         "timings": dataset.timings,
         "model": dataset.model or None,
@@ -40,6 +42,26 @@ def status_view(dataset: Dataset, ttl_hours: float) -> dict[str, Any]:
         "completed_at": _written(dataset.completed_at),
         "expires_at": _written(expires_at),
     }
+
+
+def _embedding_view(dataset: Dataset) -> dict[str, Any] | None:
+    progress = dataset.embedding
+    if progress is None:
+        return None
+    goes_on = dataset.status != Status.FAILED
+    return {
+        "rows_done": progress.done.row_count,
+        "row_count": progress.row_count,
+        "token_count": progress.done.token_count,
+        "rows_per_second": _rounded(progress.rows_per_second, 1),
+        "seconds_left": _rounded(progress.seconds_left, 1) if goes_on else None,
+        "cached_count": progress.done.cached_count,
+        "cache_hit_rate": _rounded(progress.cache_hit_rate, 4),
+    }
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
 
 
 def _written(moment: float | None) -> str | None:

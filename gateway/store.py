@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 
-from gateway.database import Database, artifacts, cluster_names, datasets, jobs
+from gateway.database import Database, artifacts, cluster_names, datasets, embeddings, jobs
 from gateway.dataset import (
     Artifact,
     ClusterName,
@@ -19,6 +19,13 @@ from gateway.dataset import (
     WeightsRevision,
     check_transition,
     furthest,
+)
+from gateway.embedding_progress import EmbeddingProgress
+from gateway.embedding_records import (
+    read_all_progress,
+    read_progress,
+    read_totals,
+    write_progress,
 )
 from gateway.errors import RevisionConflict
 from gateway.records import (
@@ -110,14 +117,16 @@ class DatasetStore:
             files = connection.execute(
                 sa.select(artifacts).where(artifacts.c.dataset_id == dataset_id)
             ).mappings()
-            return to_dataset(row, [to_artifact(file) for file in files])
+            progress = read_progress(connection, dataset_id)
+            return to_dataset(row, [to_artifact(file) for file in files], progress)
 
     def list_datasets(self) -> list[Dataset]:
         """Return every dataset, newest first, without artifacts."""
         with self._database.reading() as connection:
             query = sa.select(*WITHOUT_WEIGHTS).order_by(datasets.c.created_at.desc())
-            rows = connection.execute(query)
-            return [to_dataset(row, []) for row in rows.mappings()]
+            progress = read_all_progress(connection)
+            rows = connection.execute(query).mappings()
+            return [to_dataset(row, [], progress.get(row["dataset_id"])) for row in rows]
 
     def ids(self) -> set[str]:
         """Return the id of every dataset."""
@@ -128,7 +137,7 @@ class DatasetStore:
         """Forget a dataset; its files are the caller's to remove."""
         with self._database.writing() as connection:
             dataset_row(connection, dataset_id)
-            for table in (datasets, artifacts, cluster_names, jobs):
+            for table in (datasets, artifacts, cluster_names, embeddings, jobs):
                 connection.execute(sa.delete(table).where(table.c.dataset_id == dataset_id))
 
     def touch(self, dataset: Dataset) -> None:
@@ -175,6 +184,17 @@ class DatasetStore:
             kept = [*row["warnings"]]
             kept.extend(warning for warning in warnings if warning not in kept)
             connection.execute(update_dataset(dataset_id, warnings=kept, **changes))
+
+    def note_embedding(self, dataset_id: str, progress: EmbeddingProgress) -> None:
+        """Record how far the embedding is; no count of it falls."""
+        with self._database.writing() as connection:
+            dataset_row(connection, dataset_id, locked=True)
+            write_progress(self._database, connection, dataset_id, progress)
+
+    def embedding_totals(self) -> dict[str, float]:
+        """Return what all embeddings there ever were add up to; deleted datasets count too."""
+        with self._database.reading() as connection:
+            return read_totals(connection)
 
     def complete(self, dataset_id: str) -> None:
         """Mark a dataset completed and its job finished."""

@@ -50,6 +50,7 @@ def to_pipeline_parameters(
         dataset_description=fields.description.replace("\0", ""),
         language_code=fields.language,
         keywords_only=fields.keywords_only,
+        long_texts=fields.long_texts,
     )
 
 

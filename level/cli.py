@@ -34,6 +34,7 @@ _FIELDS = (
     "seed",
     "exemplar_count",
     "exemplar_kind",
+    "long_texts",
     "description",
     "language",
 )
@@ -95,6 +96,12 @@ def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     run.add_argument("--resolution", type=float, help="communities: higher gives more clusters")
     run.add_argument("--exemplar-count", type=int, help="exemplars of each cluster, 1 to 10")
     run.add_argument("--exemplar-kind", choices=("central", "diverse"), help="which rows those are")
+    run.add_argument(
+        "--long-texts",
+        choices=("truncate", "mean"),
+        help="texts longer than the model reads: their beginning counts, or the mean of their"
+        " pieces, which is slower (default: truncate)",
+    )
     run.add_argument(
         "--layer",
         type=int,

@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 # Each stage, its name for people, and where it lies on the scale of 0 to 100.
 STAGES = {
@@ -28,14 +30,17 @@ def _draw(statuses: Iterable[dict[str, Any]], console: Console) -> dict[str, Any
         TimeElapsedColumn(),
     )
     status: dict[str, Any] = {}
-    with Progress(*columns, console=console) as progress:
-        tasks = {
-            stage: progress.add_task(name, total=100, start=False)
-            for stage, (name, _, _) in STAGES.items()
-        }
+    progress, detail = Progress(*columns, console=console), Text(no_wrap=True)
+    tasks = {
+        stage: progress.add_task(name, total=100, start=False)
+        for stage, (name, _, _) in STAGES.items()
+    }
+    with Live(Group(progress, detail), console=console, refresh_per_second=10):
         for status in statuses:
             for stage, task in tasks.items():
                 _update(progress, task, stage, status)
+            if embedding := status.get("embedding"):
+                detail.plain = describe_embedding(embedding)
     return status
 
 
@@ -47,6 +52,25 @@ def _update(progress: Progress, task: TaskID, stage: str, status: dict[str, Any]
     progress.update(task, completed=done)
     if done >= 100:
         progress.stop_task(task)
+
+
+def describe_embedding(embedding: dict[str, Any]) -> str:
+    """Return rows, rate, time left and what the cache saved, in a few words."""
+    parts = [f"{embedding['rows_done']:,} of {embedding['row_count']:,} texts"]
+    if embedding["rows_per_second"]:
+        parts.append(f"{embedding['rows_per_second']:,.0f} a second")
+    if embedding["seconds_left"]:
+        parts.append(f"{_duration(embedding['seconds_left'])} left")
+    if embedding["cached_count"]:
+        parts.append(f"{embedding['cached_count']:,} from the cache")
+    return ", ".join(parts)
+
+
+def _duration(seconds: float) -> str:
+    whole = max(1, round(seconds))
+    if whole < 120:
+        return f"{whole} s"
+    return f"{round(whole / 60)} min" if whole < 7_200 else f"{whole / 3_600:.1f} h"
 
 
 def _percent_of_stage(stage: str, status: dict[str, Any]) -> float:
@@ -69,6 +93,8 @@ def _print(statuses: Iterable[dict[str, Any]], console: Console) -> dict[str, An
     for status in statuses:
         stage = status["stage"] or ""
         if stage in STAGES and stage != shown:
+            if shown == "embedding" and status.get("embedding"):
+                console.print(f"       {describe_embedding(status['embedding'])}", markup=False)
             shown = stage
             console.print(f"{status['progress']:>3} %  {STAGES[stage][0]}", markup=False)
     if status.get("status") == "completed":

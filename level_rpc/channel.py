@@ -13,6 +13,7 @@ from level_rpc.gate import LOADING
 from level_rpc.health import HealthReport
 from level_rpc.metadata import NOT_SERVING_REASON_KEY, decode_text, read
 from level_rpc.status import from_rpc_error
+from level_rpc.targets import dial_target
 
 MAX_MESSAGE_BYTES = 4 * 2**20
 """gRPC's own default: it catches a sender that forgot to cut an array into blocks."""
@@ -61,14 +62,19 @@ def open_channel(address: str, *, unary_seconds: float = UNARY_SECONDS) -> grpc.
     Parameters
     ----------
     address
-        ``host:port``, ``dns:///host:port`` (calls go to all its addresses in turn) or
-        ``unix:/path``.
+        ``host:port``, ``dns:///host:port`` (calls go to all its addresses in turn),
+        ``unix:/path``, or a list as `dial_target` takes it, whose members calls go to in turn.
     unary_seconds
         Deadline of a unary call made without a timeout. Streams have none: see
         `level_rpc.streams.idle_limited`.
+
+    Raises
+    ------
+    AddressUnusable
+        As `dial_target`.
     """
     return grpc.aio.insecure_channel(
-        address, options=_OPTIONS, interceptors=client_interceptors(unary_seconds)
+        dial_target(address), options=_OPTIONS, interceptors=client_interceptors(unary_seconds)
     )
 
 

@@ -8,6 +8,8 @@ import pytest
 from level_rpc.logs import keep_grpc_quiet
 
 keep_grpc_quiet()  # pytest captures every level
+# No run of the tests finds the vectors of an earlier one, in the cache of whoever runs them.
+os.environ.setdefault("LEVEL_EMBEDDER_CACHE_MIB", "0")
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -16,6 +16,12 @@ export function formatShare(share) {
   return `${percent.toFixed(percent < 10 && percent > 0 ? 1 : 0)}%`;
 }
 
+/** Returns seconds as people say them: 40 s, 12 min, 3.5 h. */
+export function formatDuration(seconds) {
+  if (seconds < 120) return `${Math.max(1, Math.round(seconds))} s`;
+  return seconds < 7200 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
+}
+
 /** Returns a new element of a class at the end of a parent. */
 export function addTo(parent, name, className = "") {
   const element = document.createElement(name);

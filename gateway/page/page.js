@@ -1,7 +1,7 @@
 /** The page: upload, progress, terrain, weights, downloads. The address's #id names the dataset. */
 
 import { Problem, exportAddress, listDatasets, readStatus, readTerrain, upload, watch } from "./api.js";
-import { addTo, countOf } from "./dom.js";
+import { addTo, countOf, formatCount, formatDuration } from "./dom.js";
 import { explore } from "./explore.js";
 
 const STAGES = [
@@ -76,11 +76,13 @@ async function send(event) {
   const form = new FormData();
   const column = part("text-column").value.trim();
   if (column) form.append("text_column", column);
+  if (part("long-texts").checked) form.append("long_texts", part("long-texts").value);
   form.append("file", file);
   say(null);
   part("send").disabled = true;
   show("working");
   listStages(null);
+  setPace("");
   setProgress("Uploading", 0);
   try {
     const answer = await upload(form, (share) => {
@@ -113,10 +115,16 @@ function onStatus(id, status) {
   else showStatus(status);
 }
 
-function showStatus({ stage, progress }) {
+function showStatus({ stage, progress, embedding }) {
   const name = STAGES.find(([key]) => key === stage)?.[1] ?? "Working";
   setProgress(name, progress);
   listStages(stage);
+  setPace(stage === "embedding" && embedding ? paceOf(embedding) : "");
+}
+
+function setPace(words) {
+  part("pace").hidden = !words;
+  part("pace").textContent = words;
 }
 
 function listStages(stage) {
@@ -167,6 +175,15 @@ function factsOf({ hills, metrics }, status) {
   const facts = [countOf(rows, "row"), countOf(hills.length, "hill"), countOf(noise, "noise row")];
   if (status.text_column) facts.push(`text column “${status.text_column.name}”`);
   return facts.join(" · ");
+}
+
+/** Returns how far an embedding is, how fast it goes and what the cache saved, in a few words. */
+function paceOf({ rows_done, row_count, rows_per_second, seconds_left, cached_count }) {
+  const words = [`${formatCount(rows_done)} of ${countOf(row_count, "text")}`];
+  if (rows_per_second) words.push(`${formatCount(rows_per_second)} a second`);
+  if (seconds_left) words.push(`${formatDuration(seconds_left)} left`);
+  if (cached_count) words.push(`${formatCount(cached_count)} from the cache`);
+  return words.join(" · ");
 }
 
 function showSaved(state, message) {

@@ -39,5 +39,5 @@ async def read_health(gateway: GatewayParts) -> Any:
     summary="Read metrics for Prometheus",
 )
 def read_metrics(gateway: GatewayParts) -> Response:
-    """Return times of stages and requests, counts of datasets, memory, and failures of the LLM."""
+    """Return times of stages and requests, counts of datasets and texts, memory, LLM failures."""
     return Response(gateway.metrics.render(), media_type=CONTENT_TYPE)

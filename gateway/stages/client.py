@@ -9,17 +9,16 @@ import grpc
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.embedded_texts import EmbeddedTexts, LongTexts, ModelInfo, OnRows, ignore_rows
 from gateway.pipeline_types import (
     AssignedRows,
     AssignModel,
     BuiltTerrain,
     Clustering,
     ClusterTexts,
-    EmbeddedTexts,
     ExemplarKind,
     HillShape,
     Layout,
-    ModelInfo,
     NameOutcome,
     NeighborGraph,
     OnDraft,
@@ -28,6 +27,7 @@ from gateway.pipeline_types import (
     PartHealth,
 )
 from gateway.stages.answers import AssignAnswer, ClusterAnswer, LayOutAnswer
+from gateway.stages.embedding import EmbedAnswer, document_config, query_config
 from gateway.stages.messages import (
     EXEMPLAR_KINDS,
     analyze_requests,
@@ -42,7 +42,7 @@ from gateway.stages.messages import (
     to_parameters,
 )
 from level_rpc.channel import check_health, open_channel
-from level_rpc.errors import Internal
+from level_rpc.replicas import Replicas
 from level_rpc.status import level_errors
 from level_rpc.streams import exchange, idle_limited
 from level_rpc.tensors import ArrayAssembler
@@ -71,8 +71,7 @@ class GrpcStages:
     Parameters
     ----------
     addresses : dict of str to str
-        Where "embedder", "cluster", "analyzer" and "terrain" listen: "host:port",
-        "dns:///name:port" or "unix:/path".
+        Where "embedder", "cluster", "analyzer" and "terrain" listen, as `open_channel` takes it.
     idle_seconds : float
         A stream on which nothing comes for this long is given up.
     """
@@ -85,12 +84,14 @@ class GrpcStages:
     async def __aenter__(self) -> Self:
         self._channels = {name: open_channel(self._addresses[name]) for name in _SERVICES}
         self._embedder = EmbedderServiceStub(self._channels["embedder"])
+        self._embedders = Replicas(self._addresses["embedder"])
         self._cluster = ClusterServiceStub(self._channels["cluster"])
         self._analyzer = AnalyzerServiceStub(self._channels["analyzer"])
         self._terrain = TerrainServiceStub(self._channels["terrain"])
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self._embedders.close()
         await asyncio.gather(*(channel.close() for channel in self._channels.values()))
 
     async def get_model(self) -> ModelInfo:
@@ -101,29 +102,27 @@ class GrpcStages:
             )
         return to_model(answer.model)
 
-    async def embed(self, texts: Sequence[str], expected_fingerprint: str = "") -> EmbeddedTexts:
-        """Return the vectors of at most 4,096 texts."""
-        config = embedder.EmbedConfig(
-            row_count=len(texts),
-            input_kind=embedder.INPUT_KIND_DOCUMENT,
-            modality=embedder.MODALITY_TEXT,
-            expected_model_fingerprint=expected_fingerprint,
-        )
-        model: ModelInfo | None = None
-        vectors: ArrayAssembler | None = None
-        truncated = 0
-        async with self._exchange(self._embedder.Embed, embed_requests(config, texts)) as answers:
-            async for answer in answers:
-                if answer.WhichOneof("payload") == "model":
-                    model = to_model(answer.model)
-                    shape = (model.dimension_count,)
-                    vectors = ArrayAssembler("vectors", np.float32, len(texts), shape)
-                elif vectors is not None:
-                    vectors.add(answer.vectors.vectors)
-                    truncated += answer.vectors.truncated_text_count
-        if model is None or vectors is None:
-            raise Internal("The embedder ended its answer before naming its model.")
-        return EmbeddedTexts(vectors.finish(), truncated, model)
+    async def count_embedders(self) -> int:
+        """Return how many embedders calls are spread over, at least 1."""
+        return await self._embedders.count()
+
+    async def embed(
+        self,
+        texts: Sequence[str],
+        expected_fingerprint: str = "",
+        *,
+        long_texts: LongTexts = LongTexts.TRUNCATE,
+        on_rows: OnRows = ignore_rows,
+    ) -> EmbeddedTexts:
+        """Return the vectors of at most 4,096 texts; `on_rows` hears of texts as they are done."""
+        config = document_config(len(texts), expected_fingerprint, long_texts)
+        return await self._embed(config, texts, on_rows)
+
+    async def embed_query(self, text: str, expected_fingerprint: str = "") -> NDArray[np.float32]:
+        """Return the vector, [dimension_count], of a text to search with."""
+        answer = await self._embed(query_config(expected_fingerprint), [text], ignore_rows)
+        vector: NDArray[np.float32] = answer.vectors[0]
+        return vector
 
     async def cluster(
         self,
@@ -245,6 +244,16 @@ class GrpcStages:
         """Return the state of each service, by its name."""
         reports = await asyncio.gather(*(self._part_health(name) for name in _SERVICES))
         return dict(zip(_SERVICES, reports, strict=True))
+
+    async def _embed(self, config: Any, texts: Sequence[str], on_rows: OnRows) -> EmbeddedTexts:
+        answer = EmbedAnswer(len(texts), on_rows)
+        requests = embed_requests(config, texts)
+        async with self._embedders.least_busy() as channel:
+            method = EmbedderServiceStub(channel).Embed
+            async with self._exchange(method, requests) as messages:
+                async for message in messages:
+                    answer.add(message)
+        return answer.finish()
 
     async def _part_health(self, name: str) -> PartHealth:
         try:

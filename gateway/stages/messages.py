@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.embedded_texts import ModelInfo
 from gateway.pipeline_types import (
     AssignModel,
     ClusterStats,
     ClusterTexts,
     ExemplarKind,
     HillShape,
-    ModelInfo,
     NameOutcome,
     NeighborGraph,
     ParameterValue,

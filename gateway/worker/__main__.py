@@ -34,7 +34,13 @@ async def work(settings: GatewaySettings) -> None:
     store, artifacts = DatasetStore(database), ArtifactStore(settings.data_dir)
     executor_id = new_executor_id()
     async with GrpcStages(settings.addresses, settings.stream_idle_seconds) as stages:
-        pipeline = Pipeline(store, artifacts, stages, settings.service_patience_seconds)
+        pipeline = Pipeline(
+            store,
+            artifacts,
+            stages,
+            settings.service_patience_seconds,
+            settings.embedder_calls,
+        )
         runner = DurableRunner(
             pipeline, settings.workflow_database_url, executor_id, settings.pipeline_concurrency
         )

@@ -15,19 +15,15 @@ from gateway.dataset import Artifact, Dataset, Stage, Status, overall_progress
 from gateway.errors import DatasetNotFound
 from gateway.pipeline_types import NeighborGraph, OnProgress, Stages
 from gateway.store import DatasetStore
+from gateway.worker.embedding import DatasetEmbedder
 from gateway.worker.naming import name_clusters
 from gateway.worker.reporting import run_reporting
 from gateway.worker.results import GRAPH_ARRAYS, StageResults
-from gateway.worker.scattered_rows import read_cells
 from gateway.worker.terrain import describe_terrains
 from gateway.worker.transient import PATIENCE_SECONDS, in_store, with_retries
-from gateway.worker.unique_texts import UniqueTexts
-from gateway.worker.vector_file import VectorFile, WrittenMeanwhile
+from gateway.worker.vector_file import VectorFile
 
 T = TypeVar("T")
-# Texts in one call: few enough that progress shows about every 4 %, and within what a call takes.
-FEWEST_BLOCK_ROWS, MOST_BLOCK_ROWS = 256, 4_096
-BLOCKS = 24
 LAYOUT_SHARE = 0.8  # of the progress of building the terrain
 
 
@@ -42,6 +38,8 @@ class Pipeline:
         The compute stages, wherever they run.
     patience_seconds : float
         For how long a service that cannot be reached is called again.
+    embedder_calls : int
+        How many calls of the embedder run at a time for one dataset; 0: by how many there are.
     """
 
     def __init__(
@@ -50,16 +48,18 @@ class Pipeline:
         artifacts: ArtifactStore,
         stages: Stages,
         patience_seconds: float = PATIENCE_SECONDS,
+        embedder_calls: int = 0,
     ) -> None:
         self._store = store
         self._artifacts = artifacts
         self._stages = stages
         self._results = StageResults(store, artifacts)
         self._patience_seconds = patience_seconds
+        self._embedder = DatasetEmbedder(store, artifacts, stages, embedder_calls, patience_seconds)
 
     async def embed(self, dataset_id: str) -> list[str]:
         """Store the vector of every row; return the names of what is stored."""
-        await self._once("vectors", dataset_id, Stage.EMBEDDING, self._embed)
+        await self._once("vectors", dataset_id, Stage.EMBEDDING, self._embedder.embed)
         await asyncio.to_thread(VectorFile.remove_from, self._artifacts.dataset_dir(dataset_id))
         return ["vectors"]
 
@@ -138,32 +138,6 @@ class Pipeline:
         await run_reporting(self._store, dataset_id, stage, partial(work, dataset), enter=enter)
         seconds = {timing or str(stage): round(time.monotonic() - start, 3)}
         await in_store(self._store.note, dataset_id, timings=seconds)
-
-    async def _embed(self, dataset: Dataset, on_progress: OnProgress) -> None:
-        # A worker that was taken for dead, as after a long sleep, may wake and work on too: both
-        # go on from what is there, and DBOS lets only one of them say that it is done.
-        while "vectors" not in dataset.artifacts:
-            try:
-                return await self._embed_rest(dataset, on_progress)
-            except (WrittenMeanwhile, FileNotFoundError):
-                dataset = await self._get(dataset.dataset_id)
-
-    async def _embed_rest(self, dataset: Dataset, on_progress: OnProgress) -> None:
-        rows = await self._open(self._artifacts.path, dataset, "rows")
-        column = dataset.text_column
-        unique = await asyncio.to_thread(UniqueTexts.of, rows, column, dataset.row_count)
-        folder = self._artifacts.dataset_dir(dataset.dataset_id)
-        file = await asyncio.to_thread(VectorFile, folder)
-        block_rows = min(max(unique.count // BLOCKS, FEWEST_BLOCK_ROWS), MOST_BLOCK_ROWS)
-        while file.so_far.row_count < unique.count:
-            start = file.so_far.row_count
-            block = unique.first_rows[start : start + block_rows]
-            texts = await asyncio.to_thread(read_cells, rows, column, block)
-            fingerprint = file.so_far.model.fingerprint if file.so_far.model else ""
-            answer = await self._patiently(partial(self._stages.embed, texts, fingerprint))
-            await in_store(file.append, answer.vectors, answer.truncated_count, answer.model)
-            on_progress(file.so_far.row_count / unique.count)
-        await in_store(self._results.keep_vectors, dataset, unique, file)
 
     async def _cluster(self, dataset: Dataset, on_progress: OnProgress) -> None:
         parameters = dataset.parameters

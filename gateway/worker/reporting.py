@@ -37,14 +37,25 @@ async def run_reporting(
         nonlocal latest
         latest = max(latest, fraction)
 
-    async def report() -> None:
+    def report() -> None:
+        store.advance(dataset_id, stage, overall_progress(stage, latest), enter=enter)
+
+    return await while_reporting(work(on_progress), report)
+
+
+async def while_reporting(work: Awaitable[T], report: Callable[[], None]) -> T:
+    """Return what `work` returns; until then `report`, which blocks, is called again and again.
+
+    When a report fails, the work is cancelled and the error raised.
+    """
+
+    async def keep_reporting() -> None:
         while True:
-            progress = overall_progress(stage, latest)
-            await in_store(store.advance, dataset_id, stage, progress, enter=enter)
+            await in_store(report)
             await asyncio.sleep(REPORT_SECONDS)
 
-    working = asyncio.ensure_future(work(on_progress))
-    reporting = asyncio.ensure_future(report())
+    working = asyncio.ensure_future(work)
+    reporting = asyncio.ensure_future(keep_reporting())
     try:
         await asyncio.wait({working, reporting}, return_when=asyncio.FIRST_COMPLETED)
         if reporting.done():

@@ -7,6 +7,7 @@ from typing import Any
 
 from gateway.artifacts import ArtifactStore
 from gateway.dataset import ClusterName, Dataset
+from gateway.embedded_texts import LongTexts, TextCounts
 from gateway.layer_files import LAYERS, artifact_name
 from gateway.pipeline_types import Clustering, Layer, Layout
 from gateway.store import DatasetStore
@@ -40,9 +41,11 @@ class StageResults:
         artifact = self._artifacts.describe(dataset_id, "vectors", "vectors.npy", ("rows",))
         counts = {
             "duplicate_text_count": dataset.row_count - unique.count,
-            "truncated_count": so_far.truncated_count,
+            "truncated_count": so_far.counts.truncated_count,
+            "chunked_count": so_far.counts.chunked_count,
         }
-        warnings = _truncation_warning(so_far.truncated_count, so_far.model.max_token_count)
+        long_texts = LongTexts(dataset.parameters.long_texts)
+        warnings = _truncation_warning(so_far.counts, so_far.model.max_token_count, long_texts)
         self._store.note(dataset_id, warnings=warnings, counts=counts, model=asdict(so_far.model))
         self._store.put_artifacts(dataset_id, artifact)
 
@@ -110,8 +113,17 @@ def _as_json(layer: Layer) -> dict[str, Any]:
     }
 
 
-def _truncation_warning(count: int, max_token_count: int) -> list[str]:
-    if not count:
+def _truncation_warning(
+    counts: TextCounts, max_token_count: int, long_texts: LongTexts
+) -> list[str]:
+    if not counts.truncated_count:
         return []
-    texts = "1 text is" if count == 1 else f"{count:,} texts are"
-    return [f"{texts} longer than the model reads; what follows token {max_token_count} was cut."]
+    verb = "is" if counts.truncated_count == 1 else "are"
+    share = f"{counts.truncated_count:,} of {counts.row_count:,} different texts {verb}"
+    if long_texts == LongTexts.MEAN:
+        return [f"{share} too long to be read whole: only the beginning counts."]
+    return [
+        f"{share} longer than the model reads ({max_token_count} tokens): only the beginning"
+        " counts. Upload the file again with long_texts=mean (level run --long-texts mean) to have"
+        " all of them read."
+    ]

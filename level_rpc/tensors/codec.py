@@ -107,7 +107,7 @@ def checksum(block: tensor_pb2.TensorBlock) -> int:
 
 
 def split_array(
-    array: NDArray[Any], max_bytes: int = MAX_BLOCK_BYTES
+    array: NDArray[Any], max_bytes: int = MAX_BLOCK_BYTES, *, first_row_index: int = 0
 ) -> Iterator[tensor_pb2.TensorBlock]:
     """Return the blocks of ``array`` in row order, each of at most ``max_bytes`` of data.
 
@@ -117,6 +117,8 @@ def split_array(
         Read while the blocks are taken; an array of no rows has no blocks.
     max_bytes
         1 to 1 MiB.
+    first_row_index
+        The number of the first row, where the array is a part of a longer one.
 
     Raises
     ------
@@ -133,13 +135,17 @@ def split_array(
     max_bytes = min(max_bytes, MAX_BLOCK_BYTES)
     if row_bytes > max_bytes:
         raise _over_block_limit("one row", row_bytes, max_bytes)
-    return _blocks(array, max_bytes // max(row_bytes, 1))
+    return _blocks(array, max_bytes // max(row_bytes, 1), first_row_index)
 
 
-def _blocks(array: NDArray[Any], rows_per_block: int) -> Iterator[tensor_pb2.TensorBlock]:
+def _blocks(
+    array: NDArray[Any], rows_per_block: int, first_row_index: int
+) -> Iterator[tensor_pb2.TensorBlock]:
     for first in range(0, len(array), rows_per_block):
         rows = array[first : first + rows_per_block]
-        block = tensor_pb2.TensorBlock(first_row_index=first, tensor=pack_tensor(rows))
+        block = tensor_pb2.TensorBlock(
+            first_row_index=first_row_index + first, tensor=pack_tensor(rows)
+        )
         block.crc32 = checksum(block)
         yield block
 

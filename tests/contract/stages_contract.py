@@ -14,6 +14,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from gateway.embedded_texts import LongTexts, TextCounts
 from gateway.pipeline_types import (
     AssignModel,
     Clustering,
@@ -104,7 +105,8 @@ class StagesContract:
         assert answer.vectors.shape == (len(TEXTS), answer.model.dimension_count)
         assert answer.vectors.dtype == np.float32
         assert np.linalg.norm(answer.vectors, axis=1) == pytest.approx(1, abs=1e-4)
-        assert answer.truncated_count == 0
+        assert answer.counts.truncated_count == answer.counts.chunked_count == 0
+        assert answer.counts.row_count == len(TEXTS)
 
     async def test_a_vector_does_not_depend_on_its_neighbours(self, stages: Stages):
         together = (await stages.embed(TEXTS)).vectors
@@ -120,7 +122,44 @@ class StagesContract:
         texts = ["", "\x00", "\ud800 lone", "<script>", "\u202e", "a" * 300_000, "é" * 200_000]
         answer = await stages.embed(texts)
         assert np.isfinite(answer.vectors).all()
-        assert answer.truncated_count == 2
+        assert answer.counts.truncated_count == 2
+
+    async def test_rows_are_told_of_as_they_are_done(self, stages: Stages):
+        heard: list[TextCounts] = []
+        answer = await stages.embed(TEXTS, on_rows=heard.append)
+        assert sum(heard, TextCounts()) == answer.counts
+        assert all(counts.row_count > 0 for counts in heard)
+
+    async def test_the_same_texts_again_give_the_same_vectors(self, stages: Stages):
+        texts = [f"{text}, again" for text in TEXTS]
+        first = await stages.embed(texts)
+        again = await stages.embed(texts[::-1])
+        assert np.abs(first.vectors - again.vectors[::-1]).max() <= 1e-5
+        assert again.counts.token_count <= first.counts.token_count
+
+    async def test_long_texts_are_cut_or_read_in_pieces(self, stages: Stages):
+        words = (await stages.get_model()).max_token_count + 20
+        texts = ["refund " * words + ending for ending in ("", "password " * words)]
+        cut = await stages.embed(texts)
+        assert (cut.counts.truncated_count, cut.counts.chunked_count) == (2, 0)
+        assert np.abs(cut.vectors[0] - cut.vectors[1]).max() <= 1e-5
+        whole = await stages.embed(texts, long_texts=LongTexts.MEAN)
+        assert (whole.counts.truncated_count, whole.counts.chunked_count) == (0, 2)
+        assert np.linalg.norm(whole.vectors, axis=1) == pytest.approx(1, abs=1e-4)
+        assert np.abs(whole.vectors[0] - whole.vectors[1]).max() > 0.05
+
+    async def test_a_query_is_nearest_to_the_texts_of_its_topic(self, stages: Stages):
+        model = await stages.get_model()
+        vectors = (await stages.embed(TEXTS)).vectors
+        query = await stages.embed_query("how do I change my password?", model.fingerprint)
+        assert query.shape == (model.dimension_count,) and query.dtype == np.float32
+        assert np.linalg.norm(query) == pytest.approx(1, abs=1e-4)
+        assert "password" in TEXTS[int((vectors @ query).argmax())]
+        with pytest.raises(FailedPrecondition):
+            await stages.embed_query("hello", "another")
+
+    async def test_there_is_an_embedder(self, stages: Stages):
+        assert await stages.count_embedders() >= 1
 
     async def test_another_model_than_expected_is_refused(self, stages: Stages):
         fingerprint = (await stages.get_model()).fingerprint

@@ -28,6 +28,7 @@ async def test_where_nobody_listens_every_call_says_unavailable(nobody):
     calls = (
         nobody.get_model(),
         nobody.embed(["hello"]),
+        nobody.embed_query("hello"),
         cluster(nobody, unlike_sizes()),
         analyze(nobody, []),
         nobody.build_terrain([], 10, None),

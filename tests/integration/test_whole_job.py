@@ -23,7 +23,21 @@ def test_status_tells_what_was_done(http, sample_id):
     assert set(status["timings"]) >= {"embedding", "clustering", "analyzing", "building_terrain"}
     assert status["model"]["dimension_count"] > 0
     assert status["clustering"]["algorithm"] and status["clustering"]["reason"]
+    embedding, counts = status["embedding"], status["counts"]
+    assert embedding["rows_done"] == embedding["row_count"]
+    assert embedding["row_count"] == status["row_count"] - counts["duplicate_text_count"]
+    assert embedding["token_count"] > 0 or embedding["cache_hit_rate"] == 1
+    assert status["model"]["precision"] and status["model"]["choice_reason"]
     assert status["expires_at"] > status["created_at"]
+
+
+def test_metrics_and_health_tell_of_the_embedding(http, sample_id):
+    texts = http.get(f"/api/status/{sample_id}").json()["embedding"]["row_count"]
+    lines = http.get("/metrics").text.splitlines()
+    figures = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    assert float(figures["level_embedding_texts_total"]) >= texts
+    assert float(figures["level_embedding_seconds_total"]) > 0
+    assert http.get("/health").json()["model"]["precision"]
 
 
 def test_hills_and_figures_agree_with_each_other(http, sample_id):

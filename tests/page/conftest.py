@@ -179,6 +179,7 @@ def canned_gateway() -> FastAPI:
     @app.post("/api/upload")
     async def upload(request: Request):
         form = await request.form()
+        app.state.sent = {name: value for name, value in form.items() if name != "file"}
         if (await form["file"].read()).startswith(b"bad"):
             detail = "The file has 3 rows; at least 50 are needed. Add rows and upload it again."
             problem = {"type": "about:blank", "title": "Too few rows", "status": 400}

@@ -151,6 +151,30 @@ def test_progress_goes_on_by_polling_where_events_break_off(page, address):
     page.wait_for_selector(".terrain-label:not([hidden])")
 
 
+def test_an_embedding_says_how_far_it_is_and_how_fast_it_goes(page, address):
+    page.route("**/api/status/d1/events", lambda route: route.abort())
+    embedding = {"rows_done": 3_210, "row_count": 13_083, "rows_per_second": 620.4}
+    embedding |= {"seconds_left": 15.9, "cached_count": 1_000}
+    state = {"status": "processing", "stage": "embedding", "progress": 17, "embedding": embedding}
+    page.route("**/api/status/d1", lambda route: route.fulfill(json=state))
+    page.goto(f"{address}/#d1")
+    words = "3,210 of 13,083 texts · 620 a second · 16 s left · 1,000 from the cache"
+    page.get_by_text(words).wait_for()
+    state |= {"stage": "clustering", "progress": 72}
+    page.get_by_text(words).wait_for(state="hidden")
+
+
+def test_long_texts_are_read_to_their_end_when_asked(page, address, gateway_app, tmp_path):
+    file = tmp_path / "messages.csv"
+    file.write_text("text\nhello\n")
+    page.goto(address)
+    page.locator("#file").set_input_files(file)
+    page.get_by_label("Read long texts to their end").check()
+    page.get_by_role("button", name="Make the terrain").click()
+    page.wait_for_selector(".terrain-label:not([hidden])")
+    assert gateway_app.state.sent == {"long_texts": "mean"}
+
+
 def test_a_failed_dataset_says_its_reason(page, address):
     state = {"status": "failed", "stage": None, "progress": 12, "error": "The model is missing."}
     page.route("**/api/status/d1", lambda route: route.fulfill(json=state))

@@ -8,7 +8,9 @@ stand for the services wherever a test must stop one at an exact moment and coun
   lets that many calls pass first;
 * while FOLDER/fail-<rpc> exists, they are refused with PARAMETER_INVALID and the file's text.
 
-Texts begin with "topic<N>"; rows of one topic are one cluster.
+"Vectors" stands for each part of the answer of Embed; it is held as calls are, and not noted.
+
+Texts begin with "topic<N>"; rows of one topic are one cluster. A token is a word.
 """
 
 import asyncio
@@ -20,10 +22,10 @@ from pathlib import Path
 
 import numpy as np
 
-from level_rpc.errors import InvalidArgument
+from level_rpc.errors import FailedPrecondition, InvalidArgument
 from level_rpc.logs import configure_logging
 from level_rpc.server import Service, ServiceHost
-from level_rpc.tensors import ArrayAssembler, pack_tensor, split_array, unpack_tensor
+from level_rpc.tensors import ArrayAssembler, checksum, pack_tensor, split_array, unpack_tensor
 from levelapi.analyzer.v1 import analyzer_service_pb2 as analyzer
 from levelapi.analyzer.v1 import analyzer_service_pb2_grpc as analyzer_grpc
 from levelapi.cluster.v1 import cluster_service_pb2 as cluster
@@ -35,10 +37,17 @@ from terrain_svc.servicer import TerrainServicer
 
 TOPICS = 4
 DIMENSIONS = 8
+MAX_TOKENS = 256
+VECTORS_AT_ONCE = 100
+FINGERPRINT = "toy-1"
 
 
 class ParameterInvalid(InvalidArgument):
     reason = "PARAMETER_INVALID"
+
+
+class ModelMismatch(FailedPrecondition):
+    reason = "MODEL_MISMATCH"
 
 
 class Gate:
@@ -54,6 +63,9 @@ class Gate:
         refusal = self._folder / f"fail-{rpc}"
         if refusal.exists():
             raise ParameterInvalid(refusal.read_text())
+        await self.wait(rpc)
+
+    async def wait(self, rpc):
         self._counts[rpc] += 1
         while self._counts[rpc] > self._limit(rpc):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
@@ -69,21 +81,45 @@ class Gate:
 class SmallEmbedder(embedder_grpc.EmbedderServiceServicer):
     """A vector says the topic of its text, and a little of the text itself."""
 
-    def __init__(self, gate):
+    def __init__(self, gate, fingerprint=FINGERPRINT):
         self._gate = gate
+        self._fingerprint = fingerprint
+        self._known = set()
 
     async def GetModel(self, request, context):
-        return embedder.GetModelResponse(model=_model())
+        return embedder.GetModelResponse(model=_model(self._fingerprint))
 
     async def Embed(self, requests, context):
+        config = (await anext(aiter(requests))).config
+        if config.expected_model_fingerprint not in ("", self._fingerprint):
+            raise ModelMismatch("the loaded model is another one")
         texts = []
         async for request in requests:
             texts.extend(request.texts.texts)
         await self._gate.enter("Embed")
-        yield embedder.EmbedResponse(model=_model())
-        vectors = np.stack([_vector(text) for text in texts])
-        for block in split_array(vectors):
-            yield embedder.EmbedResponse(vectors=embedder.VectorBlock(vectors=block))
+        yield embedder.EmbedResponse(model=_model(self._fingerprint))
+        reads_whole = config.long_text_mode == embedder.LONG_TEXT_MODE_MEAN
+        for start in range(0, len(texts), VECTORS_AT_ONCE):
+            await self._gate.wait("Vectors")
+            some = texts[start : start + VECTORS_AT_ONCE]
+            yield embedder.EmbedResponse(vectors=self._embedded(some, start, reads_whole))
+
+    def _embedded(self, texts, first_row_index, reads_whole):
+        words = [text.split() for text in texts]
+        long_count = sum(len(one) > MAX_TOKENS for one in words)
+        read = [" ".join(one if reads_whole else one[:MAX_TOKENS]) for one in words]
+        new = [text for text in read if text not in self._known]
+        self._known.update(read)
+        (block,) = split_array(np.stack([_vector(text) for text in read]))
+        block.first_row_index = first_row_index
+        block.crc32 = checksum(block)
+        return embedder.VectorBlock(
+            vectors=block,
+            truncated_text_count=0 if reads_whole else long_count,
+            chunked_text_count=long_count if reads_whole else 0,
+            cached_text_count=len(texts) - len(new),
+            token_count=sum(len(text.split()) for text in new),
+        )
 
 
 class SmallCluster(cluster_grpc.ClusterServiceServicer):
@@ -185,9 +221,13 @@ SERVICES = {
 }
 
 
-def _model():
+def _model(fingerprint):
     return embedder.Model(
-        model_id="toy", fingerprint="toy-1", dimension_count=DIMENSIONS, max_token_count=256
+        model_id="toy",
+        fingerprint=fingerprint,
+        dimension_count=DIMENSIONS,
+        max_token_count=MAX_TOKENS,
+        precision="float32",
     )
 
 

@@ -6,12 +6,19 @@ from uuid import uuid4
 import pytest
 
 from gateway.dataset import Artifact, ClusterName, Stage, Status
+from gateway.embedded_texts import TextCounts
+from gateway.embedding_progress import EmbeddingProgress
 from gateway.errors import DatasetNotFound, RevisionConflict
 from gateway.worker.registry import WorkerRegistry
 from level_rpc.errors import Internal
 from tests.support.store_cases import TABLE, add_dataset
 
 FILE = Artifact("vectors", "vectors.npy", "blake2b:00", 12, ("rows",))
+
+
+def embedded(row_count, seconds):
+    done = TextCounts(row_count, 5 * row_count, cached_count=row_count // 4)
+    return EmbeddingProgress(60, done, seconds, 10.0, None)
 
 
 class StoreContract:
@@ -93,6 +100,22 @@ class StoreContract:
         assert dataset.timings == {"embedding": 1.0, "clustering": 2.0}
         assert dataset.counts == {"row_count": 60, "k": 3}
 
+    def test_progress_of_an_embedding_never_falls_and_totals_outlive_datasets(self, store):
+        first, second = add_dataset(store), add_dataset(store)
+        assert store.get(first).embedding is None and store.embedding_totals() == {}
+        store.note_embedding(first, embedded(40, 4.0))
+        store.note_embedding(first, embedded(30, 3.0))
+        assert store.get(first).embedding.done == TextCounts(40, 200, cached_count=10)
+        store.note_embedding(first, embedded(60, 6.0))
+        store.note_embedding(second, embedded(8, 1.0))
+        assert store.get(first).embedding == embedded(60, 6.0)
+        listed = {one.dataset_id: one.embedding for one in store.list_datasets()}
+        assert listed == {first: embedded(60, 6.0), second: embedded(8, 1.0)}
+        store.delete(first)
+        totals = store.embedding_totals()
+        assert (totals["row_count"], totals["cached_count"], totals["seconds"]) == (68, 17, 7.0)
+        assert totals["token_count"] == 340
+
     def test_names_come_back_and_are_replaced(self, store):
         dataset_id = add_dataset(store)
         first = ClusterName(0, "cards", "", ("card", "lost"), "keywords")
@@ -169,6 +192,7 @@ class StoreContract:
             lambda: store.delete(dataset_id),
             lambda: store.advance(dataset_id, Stage.EMBEDDING, 1),
             lambda: store.note(dataset_id, timings={}),
+            lambda: store.note_embedding(dataset_id, embedded(1, 1.0)),
             lambda: store.put_artifacts(dataset_id, FILE),
             lambda: store.put_names(dataset_id, [ClusterName(0, "a", "", (), "keywords")]),
             lambda: store.complete(dataset_id),

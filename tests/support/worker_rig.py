@@ -40,6 +40,28 @@ def csv_of(row_count):
     return "\n".join(["id,text", *lines, ""]).encode()
 
 
+def accept(store, artifacts, source, **parameters):
+    """Return the id of an upload that was just accepted."""
+    dataset_id = str(uuid4())
+    folder = artifacts.incoming_dir(dataset_id)
+    (folder / SOURCE_FILE).write_bytes(source)
+    info = read_table(folder / SOURCE_FILE, folder, "text")
+    artifacts.accept(dataset_id)
+    names = {"source": SOURCE_FILE, "rows": ROWS_FILE, "records": RECORDS_FILE}
+    files = [artifacts.describe(dataset_id, *item) for item in names.items()]
+    parameters = PipelineParameters(grid_size=16, **parameters)
+    store.create(
+        dataset_id,
+        "messages.csv",
+        table_facts(info),
+        parameters,
+        (),
+        files,
+        request_id="upload-1",
+    )
+    return dataset_id
+
+
 class Process:
     """A Python module as a process of its own."""
 
@@ -73,7 +95,7 @@ class Process:
 class WorkerRig:
     """Everything around workers."""
 
-    def __init__(self, folder, sockets, environment, separate):
+    def __init__(self, folder, sockets, environment, separate, embedders):
         self.folder, self.sockets = folder, sockets
         self.calls_folder = folder / "calls-of-services"
         self.calls_folder.mkdir()
@@ -81,6 +103,7 @@ class WorkerRig:
         self.environment = {
             "LEVEL_DATA_DIR": str(self.data_dir),
             **{f"LEVEL_{name.upper()}_ADDRESS": self.address(name) for name in SERVICES},
+            "LEVEL_EMBEDDER_ADDRESS": self._embedder_addresses(embedders),
             **environment,
         }
         url = environment.get("LEVEL_DATABASE_URL", f"sqlite:///{self.data_dir}/level.sqlite")
@@ -93,6 +116,10 @@ class WorkerRig:
         if separate:
             self.separate = self._start_services([separate])
             self._services.append(self.separate)
+        self.more_embedders = [
+            self._start_services(["embedder"], f"-{number}") for number in range(embedders - 1)
+        ]
+        self._services.extend(self.more_embedders)
 
     def address(self, name):
         return f"unix:{self.sockets / name}"
@@ -106,19 +133,8 @@ class WorkerRig:
 
     def add_dataset(self, row_count=300, source=None, **parameters):
         """Return the id of an upload that was just accepted."""
-        dataset_id = str(uuid4())
-        folder = self.artifacts.incoming_dir(dataset_id)
-        (folder / SOURCE_FILE).write_bytes(csv_of(row_count) if source is None else source)
-        info = read_table(folder / SOURCE_FILE, folder, "text")
-        self.artifacts.accept(dataset_id)
-        names = {"source": SOURCE_FILE, "rows": ROWS_FILE, "records": RECORDS_FILE}
-        files = [self.artifacts.describe(dataset_id, *item) for item in names.items()]
-        facts = table_facts(info)
-        parameters = PipelineParameters(grid_size=16, **parameters)
-        self.store.create(
-            dataset_id, "messages.csv", facts, parameters, (), files, request_id="upload-1"
-        )
-        return dataset_id
+        source = csv_of(row_count) if source is None else source
+        return accept(self.store, self.artifacts, source, **parameters)
 
     def finish(self, dataset_id):
         """Wait until a dataset ended, and return it."""
@@ -146,6 +162,11 @@ class WorkerRig:
         """Return how often each rpc was called."""
         return Counter(line.split()[0] for line in self._call_lines())
 
+    def callees(self, rpc):
+        """Return how many calls of an rpc each process has taken, by its id."""
+        calls = (line.split() for line in self._call_lines())
+        return Counter(int(pid) for name, pid in calls if name == rpc)
+
     def wait_for_call(self, rpc, count=1):
         wait_until(lambda: self.calls()[rpc] >= count)
 
@@ -165,20 +186,24 @@ class WorkerRig:
         calls = self.calls_folder / "calls"
         return calls.read_text().splitlines() if calls.exists() else []
 
-    def _start_services(self, names):
-        addresses = [f"{name}={self.address(name)}" for name in names]
-        log = self.folder / f"{names[0]}.log"
+    def _embedder_addresses(self, count):
+        own = self.address("embedder")
+        return ",".join([own, *(f"{own}-{number}" for number in range(count - 1))])
+
+    def _start_services(self, names, suffix=""):
+        addresses = [f"{name}={self.address(name)}{suffix}" for name in names]
+        log = self.folder / f"{names[0]}{suffix}.log"
         arguments = (str(self.calls_folder), *addresses)
         return Process("tests.support.small_services", arguments, None, log)
 
 
 @contextmanager
-def worker_rig(folder, *, separate=None, **environment):
+def worker_rig(folder, *, separate=None, embedders=1, **environment):
     """Give a store and running small services, `separate` in its own process; no worker yet."""
     sockets = Path(tempfile.mkdtemp(prefix="level-"))  # a socket's path has room for 100 characters
     rig = None
     try:
-        rig = WorkerRig(folder, sockets, environment, separate)
+        rig = WorkerRig(folder, sockets, environment, separate, embedders)
         yield rig
     finally:
         if rig:

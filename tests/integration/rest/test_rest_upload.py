@@ -61,6 +61,14 @@ def test_an_upload_is_answered_before_it_is_processed(gateway, client):
     assert gateway.incoming() == []
 
 
+@pytest.mark.parametrize("mode", ["truncate", "mean"])
+def test_what_becomes_of_long_texts_is_kept(gateway, client, mode):
+    status = upload(client, long_texts=mode).json()
+    assert status["parameters"]["long_texts"] == mode
+    assert gateway.store.get(status["dataset_id"]).parameters.long_texts == mode
+    assert (status["truncated_count"], status["chunked_count"], status["embedding"]) == (None,) * 3
+
+
 def test_the_text_column_can_be_named(client):
     content = csv_of(50, header="number,words")
     assert upload(client, content, text_column="number").json()["text_column"]["name"] == "number"
@@ -144,6 +152,7 @@ def test_what_is_no_form_is_refused(gateway, client, content_type):
         {"eps": "3"},
         {"exemplar_count": "11"},
         {"exemplar_kind": "best"},
+        {"long_texts": "whole"},
         {"language": "no language"},
         {"parameters": "{"},
         {"parameters": "[1]"},

@@ -119,6 +119,13 @@ def test_gateway_and_worker_share_files_and_database(name):
     assert SERVICES[name]["depends_on"]["postgres"]["condition"] == "service_healthy"
 
 
+def test_embedders_share_a_cache_in_the_folder_that_the_image_keeps_for_it():
+    folder = environment_of(STAGES, "embedder-minilm")["LEVEL_CACHE_DIR"]
+    assert environment_of(STAGES, "embedder-arctic")["LEVEL_CACHE_DIR"] == folder
+    assert SERVICES["embedder"]["volumes"] == [f"embedder-cache:{folder}/vectors"]
+    assert 'cache_dir / "vectors"' in (ROOT / "docker/load_model.py").read_text()
+
+
 def test_only_the_gateway_is_published_and_only_to_this_host():
     published = {name: part["ports"] for name, part in SERVICES.items() if "ports" in part}
     assert published == {"gateway": ["127.0.0.1:8000:8000"]}

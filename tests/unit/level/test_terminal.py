@@ -9,7 +9,7 @@ from rich.console import Console
 from gateway.dataset import STAGE_SPANS, Stage
 from level.client import GatewayClient
 from level.errors import CommandFailed
-from level.progress import STAGES, show_progress
+from level.progress import STAGES, describe_embedding, show_progress
 from level.summary import one_line, print_summary
 
 METRICS = {
@@ -51,6 +51,31 @@ def test_progress_names_every_stage_and_returns_the_last_status(console):
     text = console.file.getvalue()
     for words in ("Embedding rows", "Finding clusters", "Naming clusters", "Building terrain"):
         assert words in text
+
+
+def test_an_embedding_says_rows_rate_time_left_and_what_the_cache_saved(console):
+    embedding = {
+        "rows_done": 1_200,
+        "row_count": 13_083,
+        "rows_per_second": 612.4,
+        "seconds_left": 19.4,
+        "cached_count": 300,
+    }
+    statuses = [
+        {**status("embedding", 6), "embedding": embedding},
+        {**status("clustering", 75), "embedding": embedding},
+    ]
+    show_progress(iter(statuses), console)
+    words = "1,200 of 13,083 texts, 612 a second, 19 s left, 300 from the cache"
+    assert words in console.file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.2, "1 s"), (119, "119 s"), (600, "10 min"), (9_000, "2.5 h")]
+)
+def test_time_left_is_said_as_people_say_it(seconds, words):
+    known = {"rows_done": 1, "row_count": 2, "rows_per_second": None, "cached_count": 0}
+    assert describe_embedding({**known, "seconds_left": seconds}) == f"1 of 2 texts, {words} left"
 
 
 def test_bars_are_on_the_scale_of_the_gateway():

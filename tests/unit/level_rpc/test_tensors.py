@@ -123,6 +123,12 @@ def test_blocks_fill_a_mebibyte_and_no_more():
     assert sizes[0] > MAX_BLOCK_BYTES - 384 * 4
 
 
+def test_the_rows_of_a_part_are_numbered_as_those_of_the_whole():
+    array = np.arange(10, dtype=np.int64)
+    whole = list(split_array(array, max_bytes=8))
+    assert list(split_array(array[4:], max_bytes=8, first_row_index=4)) == whole[4:]
+
+
 def test_a_row_larger_than_a_block_is_refused_before_anything_is_sent():
     with pytest.raises(ArrayTooLarge, match="one row"):
         split_array(np.zeros((1, MAX_BLOCK_BYTES + 1), np.uint8))

@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.pipeline_types import ModelInfo
-from gateway.worker.vector_file import VectorFile, WrittenMeanwhile
-from level_rpc.errors import FailedPrecondition
+from gateway.embedded_texts import EmbeddedTexts, ModelInfo, TextCounts
+from gateway.worker.vector_file import ModelsDiffer, VectorFile, WrittenMeanwhile
 
 DIMENSIONS = 3
 
@@ -23,14 +22,19 @@ def block(start, count):
     return np.repeat(rows[:, None], DIMENSIONS, axis=1)
 
 
+def answer(start, count, fingerprint="f"):
+    counts = TextCounts(count, 4 * count, 1, 2, 3)
+    return EmbeddedTexts(block(start, count), counts, model(fingerprint))
+
+
 def append_to(folder, total, sizes):
     """Append blocks up to `total` rows, as the pipeline does after each start."""
     file = VectorFile(folder)
     for size in sizes:
-        start = file.so_far.row_count
+        start = file.so_far.counts.row_count
         count = min(size, total - start)
         if count:
-            file.append(block(start, count), 1, model())
+            file.append(answer(start, count))
     return file
 
 
@@ -57,9 +61,9 @@ def test_it_goes_on_at_the_last_whole_block_wherever_it_was_cut(tmp_path_factory
         (folder / ".vectors.json").write_bytes(journals[kept])
     (folder / ".vectors.part").write_bytes(b'{"row_co')
 
-    assert VectorFile(folder).so_far.row_count == sum(sizes[:kept])
+    assert VectorFile(folder).so_far.counts.row_count == sum(sizes[:kept])
     file = append_to(folder, total, [total])
-    assert file.so_far.row_count == total
+    assert file.so_far.counts.row_count == total
     np.testing.assert_array_equal(file.read(), block(0, total))
 
 
@@ -71,7 +75,7 @@ def test_a_journal_without_its_rows_counts_for_nothing(tmp_path_factory, sizes, 
     path = folder / ".vectors.f32"
     cut = data.draw(st.integers(0, path.stat().st_size - 1))
     path.write_bytes(path.read_bytes()[:cut])
-    assert VectorFile(folder).so_far.row_count == 0
+    assert VectorFile(folder).so_far.counts.row_count == 0
     file = append_to(folder, 9, [4, 5])
     np.testing.assert_array_equal(file.read(), block(0, 9))
 
@@ -79,26 +83,34 @@ def test_a_journal_without_its_rows_counts_for_nothing(tmp_path_factory, sizes, 
 def test_counts_and_model_come_back(tmp_path):
     append_to(tmp_path, 7, [3, 4])
     so_far = VectorFile(tmp_path).so_far
-    assert (so_far.row_count, so_far.truncated_count, so_far.model) == (7, 2, model())
+    assert (so_far.counts, so_far.model) == (TextCounts(7, 28, 2, 4, 6), model())
     assert json.loads((tmp_path / ".vectors.json").read_text())["model"]["model_id"] == "toy"
 
 
 def test_vectors_of_two_models_never_mix(tmp_path):
     file = append_to(tmp_path, 3, [3])
-    with pytest.raises(FailedPrecondition, match="model changed"):
-        file.append(block(3, 1), 0, model("another"))
-    assert VectorFile(tmp_path).so_far.row_count == 3
+    with pytest.raises(ModelsDiffer, match="another model"):
+        file.append(answer(3, 1, "another"))
+    assert VectorFile(tmp_path).so_far.counts.row_count == 3
 
 
 def test_two_writers_never_mix_their_blocks(tmp_path):
     slept = append_to(tmp_path, 3, [3])
     append_to(tmp_path, 6, [3])
     with pytest.raises(WrittenMeanwhile):
-        slept.append(block(3, 2), 0, model())
+        slept.append(answer(3, 2))
     np.testing.assert_array_equal(VectorFile(tmp_path).read(), block(0, 6))
     VectorFile.remove_from(tmp_path)
     with pytest.raises(WrittenMeanwhile):
-        slept.append(block(3, 2), 0, model())
+        slept.append(answer(3, 2))
+
+
+def test_a_journal_of_an_earlier_version_counts_for_nothing(tmp_path):
+    append_to(tmp_path, 3, [3])
+    journal = tmp_path / ".vectors.json"
+    entry = json.loads(journal.read_text())
+    journal.write_text(json.dumps({"row_count": 3, "model": entry["model"]}))
+    assert append_to(tmp_path, 5, [5]).so_far.counts.row_count == 5
 
 
 def test_nothing_is_left_when_it_is_removed(tmp_path):
