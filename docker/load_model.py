@@ -8,10 +8,13 @@ from embedder_svc.loading import load_model
 from embedder_svc.settings import Settings
 
 settings = Settings()
-settings.cache_dir.mkdir(parents=True, exist_ok=True)
+# A new volume takes the owner and the mode of the folder that it is mounted on.
+(settings.cache_dir / "vectors").mkdir(mode=0o700, parents=True, exist_ok=True)
 load_model(
     settings.model,
     backend=settings.backend,
     precision=settings.precision,
+    dimension_count=settings.dimensions,
+    revision=settings.revision,
     cache_dir=settings.cache_dir,
 )

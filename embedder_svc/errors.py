@@ -10,7 +10,7 @@
     ResourceExhausted
     └── DeviceOutOfMemory     even the smallest batch does not fit
     Aborted
-    └── EmbeddingCancelled    the caller went away
+    └── EmbeddingCancelled    the caller went away, or the service stops
     Exception
     └── OutOfMemory           one batch did not fit; caught inside this package
 """

@@ -92,6 +92,12 @@ class ModelInfo:
         Batches that `EmbeddingModel.encode` may be given at once, from as many threads.
     choice_reason
         Why this model, backend and precision were chosen, in words.
+    document_prefix
+        What the model wants before a text that is searched or compared, most often empty.
+    flop_per_token
+        Floating-point operations to read one token, about; 0 where it is next to nothing.
+    padding_share
+        How much of ``batch_token_count`` may be padding: with more, two batches are faster.
     """
 
     model_id: str
@@ -109,6 +115,9 @@ class ModelInfo:
     query_prefix: str
     parallel_batch_count: int = 1
     choice_reason: str = ""
+    document_prefix: str = ""
+    padding_share: float = 1 / 64
+    flop_per_token: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from embedder_svc.loading import AUTO
+from embedder_svc.choice import AUTO
 from embedder_svc.model import DEFAULT_CACHE_DIR, Backend, Precision
 from level_rpc.streams import IDLE_SECONDS
 
@@ -30,6 +30,9 @@ class Settings(BaseSettings):
     model: str = AUTO
     """A model id of the Hugging Face hub, a folder, or "auto": by what this machine has."""
 
+    revision: str = ""
+    """The commit, branch or tag of a hub model that is loaded; empty: its main branch."""
+
     backend: Backend = Backend.AUTO
     """The library that runs the model; "auto" chooses by model."""
 
@@ -42,11 +45,20 @@ class Settings(BaseSettings):
     threads: int = Field(default=0, ge=0)
     """Threads that compute; 0 takes all cores that the process may use."""
 
+    ray_address: str = ""
+    """Of a Ray cluster whose nodes embed: ``host:port``, ``ray://host:port`` or "auto"."""
+
+    ray_actors: int = Field(default=0, ge=0)
+    """Actors on that cluster; 0: one for each GPU, or as many as its cores allow."""
+
     minilm_dir: Path | None = Field(default=None, validation_alias="LEVEL_MINILM_DIR")
     """Folder with the files of all-MiniLM-L6-v2; unset: the installed package, then the hub."""
 
     cache_dir: Path = Field(default=DEFAULT_CACHE_DIR, validation_alias="LEVEL_CACHE_DIR")
-    """Where graphs built from a model's weights are kept."""
+    """Where graphs built from a model's weights, and vectors, are kept."""
+
+    cache_mib: int = Field(default=2048, ge=0)
+    """Most MiB of vectors kept on disk, of all models together; 0 keeps none."""
 
     idle_seconds: float = Field(default=IDLE_SECONDS, gt=0)
     """How long a client may be silent while it sends."""

@@ -44,7 +44,7 @@ class ModelFolder:
     revision: str = ""
 
 
-def find_model(model: str, minilm_dir: Path | None = None) -> ModelFolder:
+def find_model(model: str, minilm_dir: Path | None = None, revision: str = "") -> ModelFolder:
     """Return the folder of ``model``, fetched from the hub where it is nowhere on this machine.
 
     Parameters
@@ -53,20 +53,27 @@ def find_model(model: str, minilm_dir: Path | None = None) -> ModelFolder:
         A folder, or a model id of the hub.
     minilm_dir
         Folder with the files of all-MiniLM-L6-v2, None to look elsewhere.
+    revision
+        The commit, branch or tag that is taken from the hub, and from nowhere else; empty: the
+        hub's main branch, or the files that are on this machine.
 
     Raises
     ------
     ModelNotLoaded
-        The files are nowhere to be had.
+        The files are nowhere to be had, or a folder was to have a revision.
     """
-    if model == MINILM_MODEL_ID:
+    if model == MINILM_MODEL_ID and not revision:
         return _find_minilm(minilm_dir)
     path = Path(model).expanduser()
     if path.is_dir():
+        if revision:
+            raise ModelNotLoaded(
+                model, "a folder has no revisions; unset LEVEL_EMBEDDER_REVISION, or name a model"
+            )
         return ModelFolder(path, model_id=path.resolve().name)
     if path.is_absolute() or model.startswith((".", "~")):
         raise ModelNotLoaded(model, "there is no such folder; set LEVEL_EMBEDDER_MODEL to one")
-    return _download(model)
+    return _download(model, revision)
 
 
 def _find_minilm(minilm_dir: Path | None) -> ModelFolder:
@@ -91,7 +98,7 @@ def _packaged_minilm() -> ModelFolder | None:
     return ModelFolder(path, MINILM_MODEL_ID, revision=f"{_MINILM_DISTRIBUTION}=={version}")
 
 
-def _download(model_id: str) -> ModelFolder:
+def _download(model_id: str, revision: str = "") -> ModelFolder:
     """Return the hub's files of ``model_id``, from its local cache where they are there already."""
     try:
         import huggingface_hub
@@ -102,8 +109,14 @@ def _download(model_id: str) -> ModelFolder:
         ) from error
     try:
         path = huggingface_hub.snapshot_download(
-            model_id, allow_patterns=_WANTED_FILES, ignore_patterns=_UNWANTED_FILES
+            model_id,
+            revision=revision or None,
+            allow_patterns=_WANTED_FILES,
+            ignore_patterns=_UNWANTED_FILES,
         )
+    except errors.RevisionNotFoundError as error:
+        problem = f"huggingface.co has no revision {revision!r} of it; set LEVEL_EMBEDDER_REVISION"
+        raise ModelNotLoaded(model_id, f"{problem} to a commit, branch or tag it has") from error
     except (errors.HFValidationError, errors.RepositoryNotFoundError) as error:
         # The hub answers the same for a model that is not there and one that needs a login.
         problem = "no model of that id is on huggingface.co for this user; check the id or HF_TOKEN"
@@ -119,5 +132,5 @@ def _unreachable(model_id: str) -> str:
         return f"its files are not on this machine and huggingface.co did not answer; {_THREE_WAYS}"
     return (
         "its files are not on this machine and huggingface.co did not answer; let this machine "
-        "reach it, or set LEVEL_EMBEDDER_MODEL to a local folder"
+        f"reach it, or set LEVEL_EMBEDDER_MODEL to a local folder or to {MINILM_MODEL_ID}"
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +12,16 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 from tokenizers import Tokenizer
 
+from embedder_svc.backends.calibration_texts import calibration_texts
 from embedder_svc.backends.graph_cache import cached_graph
-from embedder_svc.backends.onnx_export import (
+from embedder_svc.backends.onnx_support import (
     ATTENTION_MASK,
     EXPORT_VERSION,
+    MEAN_COSINE,
+    QUANTISATION_VERSION,
     TOKEN_IDS,
     VECTORS,
     check_supported,
-    export_bert,
 )
 from embedder_svc.errors import OutOfMemory
 from embedder_svc.hardware import instruction_set, thread_count
@@ -27,12 +30,15 @@ from embedder_svc.model_files import ModelFiles, read_model_files
 from embedder_svc.weights import ModelFolder
 
 BATCH_SIZE = 32
-BATCH_TOKEN_COUNT = 1024
+BATCH_TOKEN_COUNTS = {Precision.INT8: 512, Precision.FLOAT32: 1024}
 """Measured best: the activations of more tokens no longer fit the processor's cache."""
+
+# Of the calibration texts to fp32. Real encoders lie well above; below, neighbours would change.
+_LEAST_COSINE = 0.985
 
 
 class OnnxModel:
-    """A BERT encoder on the CPU, in fp32.
+    """A BERT encoder on the CPU, in 8 bits or in fp32.
 
     Parameters
     ----------
@@ -50,10 +56,30 @@ class OnnxModel:
     def __init__(self, folder: ModelFolder, options: LoadOptions) -> None:
         files = read_model_files(folder)
         check_supported(files)
-        self.info = _describe(files)
         self._tokenizer = _load_tokenizer(files)
-        self._session = _open_session(
-            files, _cached(files, self.info, options.cache_dir), options.threads
+        graphs = _Graphs(files, self._tokenizer, options.cache_dir)
+        self._session, precision, reason = graphs.choose(options.precision)
+        self.info = ModelInfo(
+            model_id=files.folder.model_id,
+            revision=files.folder.revision,
+            fingerprint=fingerprint(files, precision),
+            dimension_count=int(files.config["hidden_size"]),
+            max_token_count=files.max_token_count,
+            device="cpu",
+            backend=Backend.ONNX,
+            precision=precision,
+            runtime=f"onnxruntime {onnxruntime.__version__}",
+            instruction_set=instruction_set(),
+            safe_batch_size=BATCH_SIZE,
+            batch_token_count=BATCH_TOKEN_COUNTS[precision],
+            query_prefix=files.query_prefix,
+            document_prefix=files.document_prefix,
+            parallel_batch_count=thread_count(options.threads),
+            # Sums over padding round otherwise than without: so a text's vector is the same to the
+            # last bit whatever texts it is batched with, and nothing is computed in vain.
+            padding_share=0.0,
+            flop_per_token=files.flop_per_token,
+            choice_reason=reason,
         )
 
     def tokenise(self, texts: Sequence[str]) -> list[TokenisedText]:
@@ -72,7 +98,7 @@ class OnnxModel:
         OutOfMemory
             Memory does not suffice for this batch.
         """
-        inputs = _pad(batch)
+        inputs = _as_inputs(batch)
         try:
             vectors: NDArray[np.float32] = self._session.run([VECTORS], inputs)[0]
         except MemoryError as error:
@@ -83,24 +109,6 @@ class OnnxModel:
                 raise OutOfMemory from error
             raise
         return vectors
-
-
-def _describe(files: ModelFiles) -> ModelInfo:
-    return ModelInfo(
-        model_id=files.folder.model_id,
-        revision=files.folder.revision,
-        fingerprint=files.fingerprint(Backend.ONNX, "float32", EXPORT_VERSION),
-        dimension_count=int(files.config["hidden_size"]),
-        max_token_count=files.max_token_count,
-        device="cpu",
-        backend=Backend.ONNX,
-        precision=Precision.FLOAT32,
-        runtime=f"onnxruntime {onnxruntime.__version__}",
-        instruction_set=instruction_set(),
-        safe_batch_size=BATCH_SIZE,
-        batch_token_count=BATCH_TOKEN_COUNT,
-        query_prefix=files.query_prefix,
-    )
 
 
 def _load_tokenizer(files: ModelFiles) -> Tokenizer:
@@ -116,32 +124,7 @@ def _load_tokenizer(files: ModelFiles) -> Tokenizer:
     return tokenizer
 
 
-def _cached(files: ModelFiles, info: ModelInfo, cache_dir: Path) -> Path:
-    folder = cache_dir / "onnx"
-    try:
-        return cached_graph(folder, info.fingerprint, lambda: export_bert(files))
-    except OSError as error:
-        problem = f"{folder} cannot be written; set LEVEL_CACHE_DIR to a folder that can"
-        raise files.refuse(problem) from error
-
-
-def _open_session(files: ModelFiles, graph: Path, threads: int) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = thread_count(threads)
-    options.inter_op_num_threads = 1
-    # Spinning threads burn the cores that the other services of the machine need.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Patterns are kept per input shape, and here nearly every batch has a shape of its own.
-    options.enable_mem_pattern = False
-    options.log_severity_level = 3
-    try:
-        return onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
-    except (ort_errors.Fail, ort_errors.InvalidGraph, ort_errors.RuntimeException) as error:
-        problem = f"ONNX Runtime refuses the graph built from it; delete {graph} and start again"
-        raise files.refuse(problem) from error
-
-
-def _pad(batch: Sequence[Sequence[int]]) -> dict[str, NDArray[np.int64]]:
+def _as_inputs(batch: Sequence[Sequence[int]]) -> dict[str, NDArray[np.int64]]:
     width = max(map(len, batch))
     token_ids = np.zeros((len(batch), width), dtype=np.int64)
     mask = np.zeros_like(token_ids)
@@ -149,3 +132,91 @@ def _pad(batch: Sequence[Sequence[int]]) -> dict[str, NDArray[np.int64]]:
         token_ids[row, : len(ids)] = ids
         mask[row, : len(ids)] = 1
     return {TOKEN_IDS: token_ids, ATTENTION_MASK: mask}
+
+
+def _open_session(files: ModelFiles, graph: Path | bytes) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    # Each batch runs on its caller's thread: two batches at once scale better than halves of one.
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    # Patterns are kept per input shape, and here nearly every batch has a shape of its own.
+    options.enable_mem_pattern = False
+    options.log_severity_level = 3
+    source = str(graph) if isinstance(graph, Path) else graph
+    try:
+        return onnxruntime.InferenceSession(
+            source,
+            options,
+            providers=["CPUExecutionProvider"],
+            # The fused operator takes several times as long as the two that it replaces.
+            disabled_optimizers=["SkipLayerNormFusion"],
+        )
+    except (ort_errors.Fail, ort_errors.InvalidGraph, ort_errors.RuntimeException) as error:
+        where = f"delete {graph}" if isinstance(graph, Path) else "fetch its files again"
+        problem = f"ONNX Runtime refuses the graph built from it; {where} and start again"
+        raise files.refuse(problem) from error
+
+
+class _Graphs:
+    """The graphs of one model, each made once and then kept on disk."""
+
+    def __init__(self, files: ModelFiles, tokenizer: Tokenizer, cache_dir: Path) -> None:
+        self._files = files
+        self._tokenizer = tokenizer
+        self._folder = cache_dir / "onnx"
+
+    def choose(self, wanted: Precision) -> tuple[onnxruntime.InferenceSession, Precision, str]:
+        """Return a session, how it computes, and why otherwise than is usual, often empty.
+
+        Raises
+        ------
+        ModelNotLoaded
+            It is asked to compute as it cannot here, or a file is broken.
+        """
+        if wanted not in (Precision.AUTO, Precision.INT8, Precision.FLOAT32):
+            raise self._files.refuse(
+                f"ONNX Runtime computes in int8 or float32 here, not in {wanted}; set "
+                "LEVEL_EMBEDDER_PRECISION to one of these, or to auto"
+            )
+        if wanted is Precision.FLOAT32:
+            return self._open(Precision.FLOAT32), Precision.FLOAT32, ""
+        session = self._open(Precision.INT8)
+        cosine = float(session.get_modelmeta().custom_metadata_map[MEAN_COSINE])
+        if cosine >= _LEAST_COSINE or wanted is Precision.INT8:
+            return session, Precision.INT8, ""
+        reason = f"8 bits would turn its vectors too far, to a mean cosine of {cosine:.3f}"
+        return self._open(Precision.FLOAT32), Precision.FLOAT32, reason
+
+    def _open(self, precision: Precision) -> onnxruntime.InferenceSession:
+        key = fingerprint(self._files, precision)
+        try:
+            path = cached_graph(self._folder, key, partial(self._build, precision))
+        except OSError as error:
+            problem = f"{self._folder} cannot be written; set LEVEL_CACHE_DIR to a folder that can"
+            raise self._files.refuse(problem) from error
+        return _open_session(self._files, path)
+
+    def _build(self, precision: Precision) -> bytes:
+        # The library that writes graphs is slow to import, and most starts find theirs written.
+        from embedder_svc.backends.onnx_export import export_bert
+
+        if precision is Precision.FLOAT32:
+            return export_bert(self._files)
+        from embedder_svc.backends.calibration import build_quantised
+
+        encodings = self._tokenizer.encode_batch_fast(calibration_texts())
+        texts = [code.ids for code in encodings if code.ids]
+        return build_quantised(self._files, texts, self._runner)
+
+    def _runner(self, graph: bytes) -> Callable[[Sequence[int]], dict[str, NDArray[np.float32]]]:
+        session = _open_session(self._files, graph)
+        names = [output.name for output in session.get_outputs()]
+        return lambda text: dict(zip(names, session.run(names, _as_inputs([text])), strict=True))
+
+
+def fingerprint(files: ModelFiles, precision: Precision) -> str:
+    """Return what stands for the vectors of ``files`` computed so, 32 hexadecimal digits."""
+    versions = [EXPORT_VERSION]
+    if precision is Precision.INT8:
+        versions.append(QUANTISATION_VERSION)
+    return files.fingerprint(Backend.ONNX, precision, *versions)

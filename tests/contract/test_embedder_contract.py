@@ -1,6 +1,7 @@
 """EmbedderService as its protos describe it, to a client that knows nothing else."""
 
 import threading
+import uuid
 
 import grpc
 import numpy as np
@@ -70,6 +71,8 @@ def test_the_model_is_described(service, part):
     assert model.dimension_count > 0
     assert model.max_token_count > 0
     assert model.safe_batch_size >= 8
+    assert model.precision and model.choice_reason
+    assert list(model.modalities) == [1]
 
 
 def test_vectors_are_of_unit_length_in_row_order(embed, service, part):
@@ -83,6 +86,30 @@ def test_vectors_are_of_unit_length_in_row_order(embed, service, part):
         alone = embed([text])[1][0]
         assert np.abs(alone - vectors[row]).max() <= 1e-5, text
     assert sum(answer.vectors.truncated_text_count for answer in answers) == 1
+
+
+def test_long_texts_can_be_embedded_in_pieces(embed):
+    _, cut, _ = embed(TEXTS)
+    _, whole, answers = embed(TEXTS, long_text_mode=2)
+    assert np.linalg.norm(whole, axis=1) == pytest.approx(1, abs=1e-4)
+    assert sum(answer.vectors.truncated_text_count for answer in answers) == 0
+    assert sum(answer.vectors.chunked_text_count for answer in answers) == 1
+    differs = [
+        text for text, a, b in zip(TEXTS, cut, whole, strict=True) if abs(a - b).max() > 1e-5
+    ]
+    assert differs == [max(TEXTS, key=len)]
+
+
+def test_what_was_computed_is_counted_and_what_was_known_is_not(embed):
+    new = f"a text that was never seen before {uuid.uuid4()}"
+    _, _, answers = embed([new, new])
+    assert sum(answer.vectors.cached_text_count for answer in answers) == 0
+    once = sum(answer.vectors.token_count for answer in answers)
+    assert once >= 10
+    _, _, answers = embed([new])
+    cached = sum(answer.vectors.cached_text_count for answer in answers)
+    # A service may be run without a cache.
+    assert sum(answer.vectors.token_count for answer in answers) == (0 if cached else once)
 
 
 def test_close_meanings_are_close(embed):
@@ -158,6 +185,10 @@ ABUSES = {
     "images": (
         lambda config, texts: [config(1, modality=2), texts(["a"])],
         ("INVALID_ARGUMENT", "FIELD_INVALID", {"field": "config.modality"}),
+    ),
+    "an unknown mode for long texts": (
+        lambda config, texts: [config(1, long_text_mode=9), texts(["a"])],
+        ("INVALID_ARGUMENT", "FIELD_INVALID", {"field": "config.long_text_mode"}),
     ),
     "a negative row count": (
         lambda config, texts: [config(-1)],

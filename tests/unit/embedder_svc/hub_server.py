@@ -27,7 +27,10 @@ def running_hub(model_id, folder):
         def _answer(self, with_body):
             prefix = f"/{model_id}/resolve/{COMMIT}/"
             if self.path.startswith(f"/api/models/{model_id}/revision/"):
-                self._send(_description(model_id, folder), with_body)
+                if self.path.rpartition("/")[2].partition("?")[0] in ("main", COMMIT):
+                    self._send(_description(model_id, folder), with_body)
+                else:
+                    self._refuse("RevisionNotFound")
             elif self.path.startswith(f"/api/models/{model_id}/tree/"):
                 self._send(_tree(folder), with_body)
             elif self.path.startswith(prefix):
@@ -35,10 +38,13 @@ def running_hub(model_id, folder):
                 fetched.append(name)
                 self._send((folder / name).read_bytes(), with_body)
             else:
-                self.send_response(404)
-                self.send_header("X-Error-Code", "RepoNotFound")
-                self.send_header("Content-Length", "0")
-                self.end_headers()
+                self._refuse("RepoNotFound")
+
+        def _refuse(self, code):
+            self.send_response(404)
+            self.send_header("X-Error-Code", code)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
 
         def _send(self, body, with_body):
             self.send_response(200)

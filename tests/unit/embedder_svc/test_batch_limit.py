@@ -1,6 +1,6 @@
 import pytest
 
-from embedder_svc.batch_limit import BatchLimit
+from embedder_svc.device.batch_limit import BatchLimit
 from embedder_svc.errors import DeviceOutOfMemory
 
 
@@ -24,6 +24,13 @@ def test_a_small_last_batch_that_fails_lowers_the_limit_below_its_own_size():
     limit = BatchLimit(64)
     limit.lower(12)
     assert limit.apply(64) == 8
+
+
+def test_a_batch_cut_before_the_limit_was_lowered_lowers_it_no_further():
+    limit = BatchLimit(64)
+    limit.lower(64)
+    limit.lower(64)
+    assert limit.safe_batch_size == 32
 
 
 def test_a_failure_of_the_smallest_batch_is_an_error_that_names_its_size():

@@ -6,17 +6,24 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from embedder_svc.batch_limit import BatchLimit
-from embedder_svc.embedding import CallEmbedder, embed_texts
+from embedder_svc.call_embedder import CallEmbedder
+from embedder_svc.device import Device
+from embedder_svc.embedding import embed_texts
 from embedder_svc.errors import (
     DeviceOutOfMemory,
     EmbeddingCancelled,
     OutOfMemory,
     TextNotEmbeddable,
 )
+from embedder_svc.pieces import LongTextMode
+from embedder_svc.vector_cache import VectorCache
 
 TEXTS = ["my card is late", "refund", "the money " * 9, "hello", "my refund is late " * 3, ""] * 9
 DIFFERENT_TEXTS = [f"{text} {row}" for row, text in enumerate(TEXTS)]
+ANY_TEXT = st.one_of(
+    st.text(st.characters(categories=None), max_size=40),
+    st.text(st.sampled_from("card \ud83d\ude00e\u0301\u200d\u202e日本\0"), max_size=90),
+)
 
 
 class WatchedModel:
@@ -57,16 +64,26 @@ def test_vectors_are_unit_float32_in_row_order(tiny):
 def test_no_texts_give_no_vectors(tiny):
     embedding = embed_texts(tiny, [])
     assert embedding.vectors.shape == (0, tiny.info.dimension_count)
-    assert embedding.truncated_count == 0
+    assert embedding.truncated_count == embedding.token_count == 0
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(st.lists(st.text(st.characters(categories=None), max_size=40), max_size=12), st.data())
-def test_a_vector_does_not_depend_on_its_neighbours_or_their_order(tiny, texts, data):
-    shuffled = data.draw(st.permutations(range(len(texts))))
-    vectors = embed_texts(tiny, texts).vectors
-    again = embed_texts(tiny, [texts[row] for row in shuffled], batch_size=5).vectors
-    np.testing.assert_allclose(again, vectors[shuffled], atol=1e-5)
+@given(
+    st.lists(ANY_TEXT, max_size=12), st.data(), st.integers(1, 40), st.sampled_from(LongTextMode)
+)
+def test_any_text_has_a_unit_vector_that_depends_on_nothing_but_itself(
+    tiny, texts, data, batch_size, mode
+):
+    rows = data.draw(st.lists(st.sampled_from(range(len(texts))), max_size=20)) if texts else []
+    vectors = embed_texts(tiny, texts, long_text_mode=mode).vectors
+    again = embed_texts(
+        WatchedModel(tiny, parallel_batch_count=3),
+        [texts[row] for row in rows],
+        batch_size,
+        long_text_mode=mode,
+    ).vectors
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(again, vectors[rows], atol=1e-5)
 
 
 def test_equal_texts_are_embedded_once(tiny):
@@ -78,11 +95,27 @@ def test_equal_texts_are_embedded_once(tiny):
 
 def test_a_text_seen_earlier_in_the_call_is_not_embedded_again(tiny):
     model = WatchedModel(tiny)
-    embedder = CallEmbedder(model)
-    first = embedder.embed(["card", "money"])
-    second = embedder.embed(["money", "refund"])
+    with Device(model) as device, CallEmbedder(device) as embedder:
+        first = embedder.embed(["card", "money"])
+        second = embedder.embed(["money", "refund"])
     assert model.tokenised == ["card", "money", "refund"]
     np.testing.assert_array_equal(second.vectors[0], first.vectors[1])
+
+
+def test_texts_beyond_what_one_stretch_holds_are_embedded_in_order(tiny, monkeypatch):
+    monkeypatch.setattr("embedder_svc.texts._TEXTS_AT_ONCE", 10)
+    monkeypatch.setattr("embedder_svc.call_embedder._REMEMBERED_TEXTS", 24)
+    embedding = embed_texts(tiny, DIFFERENT_TEXTS + TEXTS)
+    expected = [embed_texts(tiny, some).vectors for some in (DIFFERENT_TEXTS, TEXTS)]
+    np.testing.assert_allclose(embedding.vectors, np.concatenate(expected), atol=1e-5)
+
+
+def test_tokens_are_counted_where_they_are_computed_and_only_there(tiny):
+    texts = ["card", "my card", "card", "my my card"]
+    embedding = embed_texts(tiny, texts)
+    # Each has two special tokens besides its words.
+    assert embedding.token_counts.tolist() == [3, 4, 0, 5]
+    assert (embedding.token_count, embedding.cached_count) == (12, 0)
 
 
 def test_batches_hold_texts_of_similar_length_and_at_most_batch_size(tiny):
@@ -110,12 +143,12 @@ def test_batches_are_halved_when_memory_runs_out_and_nothing_is_lost(tiny):
 
 def test_the_batch_that_fits_is_remembered_by_later_calls(tiny):
     model = WatchedModel(tiny, capacity=16, batch_token_count=0)
-    limit = BatchLimit(32)
-    CallEmbedder(model, limit=limit).embed(DIFFERENT_TEXTS)
-    model.batches.clear()
-    CallEmbedder(model, limit=limit).embed(DIFFERENT_TEXTS)
+    with Device(model) as device:
+        CallEmbedder(device).embed(DIFFERENT_TEXTS)
+        model.batches.clear()
+        CallEmbedder(device).embed(DIFFERENT_TEXTS)
+        assert device.safe_batch_size == 16
     assert max(model.batch_sizes) == 16
-    assert limit.safe_batch_size == 16
 
 
 def test_a_device_too_small_for_eight_texts_is_a_clear_error(tiny):
@@ -189,9 +222,126 @@ def test_a_text_without_a_unit_vector_is_named_by_its_row(tiny, damage):
         def encode(self, batch):
             vectors = super().encode(batch).copy()
             is_long = [len(token_ids) > 10 for token_ids in batch]
-            vectors[is_long] *= np.float32(damage)
+            with np.errstate(invalid="ignore"):
+                vectors[is_long] *= np.float32(damage)
             return vectors
 
-    with pytest.raises(TextNotEmbeddable, match="row 102") as raised, np.errstate(invalid="ignore"):
-        CallEmbedder(Damaged(tiny)).embed(["card", "card", "card " * 12], first_row_index=100)
+    with Device(Damaged(tiny)) as device, pytest.raises(TextNotEmbeddable) as raised:
+        CallEmbedder(device).embed(["card", "card", "card " * 12], first_row_index=100)
+    assert "row 102" in raised.value.message
     assert raised.value.metadata == {"row_index": "102"}
+
+
+LONG = "my card is late the money is late hello refund " * 8
+
+
+@pytest.mark.parametrize("text", [LONG, LONG[:180], "card " * 23])
+def test_a_long_texts_vector_is_the_mean_of_its_pieces_by_tokens(tiny, text):
+    (tokenised,) = tiny.tokenise([text])
+    pieces = [tokenised.token_ids, *tokenised.rest]
+    weights = np.array([len(piece) for piece in pieces], dtype=np.float64)
+    expected = weights @ np.vstack([tiny.encode([piece])[0] for piece in pieces])
+    expected /= np.linalg.norm(expected)
+    model = WatchedModel(tiny)
+    embedding = embed_texts(model, ["card", text], long_text_mode=LongTextMode.MEAN)
+    np.testing.assert_allclose(embedding.vectors[1], expected, atol=1e-5)
+    assert embedding.chunked.tolist() == [False, True]
+    assert embedding.truncated_count == 0
+    assert embedding.token_counts[1] == weights.sum() == sum(map(sum, model.batches)) - 3
+
+
+def test_a_text_that_fits_has_the_same_vector_whatever_becomes_of_long_ones(tiny):
+    whole = embed_texts(tiny, ["card", LONG], long_text_mode=LongTextMode.MEAN)
+    cut = embed_texts(tiny, ["card", LONG])
+    np.testing.assert_array_equal(whole.vectors[0], cut.vectors[0])
+    assert np.abs(whole.vectors[1] - cut.vectors[1]).max() > 0.01
+    assert (cut.chunked_count, cut.truncated_count) == (0, 1)
+
+
+def test_a_text_of_256_kib_is_embedded_whole_in_batches_as_usual(tiny):
+    model = WatchedModel(tiny)
+    texts = ["?" * 2**18, "?" * (2**18 + 1)]
+    embedding = embed_texts(model, texts, long_text_mode=LongTextMode.MEAN)
+    assert max(model.batch_sizes) <= 32
+    np.testing.assert_allclose(np.linalg.norm(embedding.vectors, axis=1), 1, atol=1e-5)
+    assert embedding.chunked.tolist() == [True, True]
+    assert embedding.truncated.tolist() == [False, True]
+
+
+def test_pieces_that_cancel_out_are_an_error_that_names_the_row(tiny):
+    class Opposed(WatchedModel):
+        def encode(self, batch):
+            signs = [[-1 if token_ids[1] == batch_token else 1] for token_ids in batch]
+            return np.float32(signs) * np.eye(1, self.info.dimension_count, dtype=np.float32)
+
+    (first, second) = (tiny.tokenise([word])[0].token_ids[1] for word in ("card", "money"))
+    assert first != second
+    batch_token = second
+    words = tiny.info.max_token_count - 2
+    texts = ["card", "card " * words + "money " * words]
+    with pytest.raises(TextNotEmbeddable, match="row 1"):
+        embed_texts(Opposed(tiny), texts, long_text_mode=LongTextMode.MEAN)
+
+
+@pytest.fixture
+def cache(tmp_path, tiny):
+    with VectorCache(tmp_path / "vectors", tiny.info.dimension_count, 2**24) as cache:
+        yield cache
+
+
+def test_what_the_cache_knows_is_not_computed_again(tiny, cache):
+    model = WatchedModel(tiny)
+    texts = [*DIFFERENT_TEXTS, LONG, DIFFERENT_TEXTS[0]]
+    first = embed_texts(model, texts, cache=cache)
+    model.batches.clear()
+    second = embed_texts(model, [*texts[::-1], "something new"], cache=cache)
+    assert sum(model.batch_sizes) == 1
+    np.testing.assert_array_equal(second.vectors[:-1], first.vectors[::-1])
+    np.testing.assert_array_equal(second.truncated[:-1], first.truncated[::-1])
+    assert first.cached_count == 0
+    assert second.cached.tolist() == [True] * len(texts) + [False]
+    assert np.flatnonzero(second.token_counts).tolist() == [len(texts)]
+
+
+OTHER_OPTIONS = {
+    "a query": {"is_query": True},
+    "in pieces": {"long_text_mode": LongTextMode.MEAN},
+}
+
+
+@pytest.mark.parametrize("options", OTHER_OPTIONS)
+def test_other_options_never_share_vectors(tiny, cache, options):
+    embed_texts(tiny, [LONG], cache=cache)
+    options = OTHER_OPTIONS[options]
+    embedding = embed_texts(tiny, [LONG], cache=cache, **options)
+    assert embedding.cached_count == 0
+    again = embed_texts(tiny, [LONG], cache=cache, **options)
+    assert again.cached_count == 1
+    assert again.chunked_count == embedding.chunked_count
+    np.testing.assert_array_equal(again.vectors, embed_texts(tiny, [LONG], **options).vectors)
+
+
+def test_other_models_never_share_vectors(tiny, cache):
+    embed_texts(tiny, ["card"], cache=cache)
+    other = WatchedModel(tiny, fingerprint="another")
+    assert embed_texts(other, ["card"], cache=cache).cached_count == 0
+
+
+def test_texts_before_a_failed_one_are_kept_for_the_next_call(tiny, cache):
+    class Limited(WatchedModel):
+        def encode(self, batch):
+            vectors = super().encode(batch).copy()
+            vectors[[len(token_ids) > 20 for token_ids in batch]] = np.nan
+            return vectors
+
+    with Device(Limited(tiny)) as device, CallEmbedder(device, cache=cache) as embedder:
+        embedder.embed(["card", "money"])
+        with pytest.raises(TextNotEmbeddable):
+            embedder.embed([LONG])
+    assert embed_texts(tiny, ["card", "money", LONG], cache=cache).cached_count == 2
+
+
+def test_documents_get_the_models_prefix_for_them(tiny):
+    model = WatchedModel(tiny, document_prefix="money: ")
+    expected = embed_texts(tiny, ["money: card"]).vectors
+    np.testing.assert_array_equal(embed_texts(model, ["card"]).vectors, expected)

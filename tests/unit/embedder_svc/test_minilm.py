@@ -2,6 +2,9 @@ import numpy as np
 import pytest
 
 from embedder_svc.embedding import embed_texts
+from embedder_svc.loading import load_model
+from embedder_svc.model import Precision
+from embedder_svc.weights import MINILM_MODEL_ID
 
 SENTENCES = [
     "I still have not received my new card, when will it arrive?",
@@ -15,6 +18,11 @@ KNOWN_STARTS = [
     [0.0115437, -0.0257979, -0.0147125, 0.0228746],
     [0.0014047, 0.0954106, 0.1580923, 0.0070758],
 ]
+
+
+@pytest.fixture(scope="module")
+def minilm_in_fp32(minilm, cache_dir):
+    return load_model(MINILM_MODEL_ID, precision=Precision.FLOAT32, threads=1, cache_dir=cache_dir)
 
 
 def test_minilm_describes_itself(minilm):
@@ -31,9 +39,14 @@ def test_sentences_of_like_meaning_are_closer(minilm):
     assert similarity[0, 2] < 0.2
 
 
-def test_known_texts_keep_their_known_vectors(minilm):
-    vectors = embed_texts(minilm, SENTENCES).vectors
+def test_known_texts_keep_their_known_vectors_in_fp32(minilm_in_fp32):
+    vectors = embed_texts(minilm_in_fp32, SENTENCES).vectors
     np.testing.assert_allclose(vectors[:, :4], KNOWN_STARTS, atol=1e-4)
+
+
+def test_8_bits_hardly_turn_a_vector(minilm, minilm_in_fp32):
+    vectors, exact = (embed_texts(model, SENTENCES).vectors for model in (minilm, minilm_in_fp32))
+    assert (vectors * exact).sum(axis=1).min() > 0.99
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 32])

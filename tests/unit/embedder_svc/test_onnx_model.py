@@ -9,15 +9,17 @@ from safetensors.numpy import load_file, save_file
 from embedder_svc.embedding import embed_texts
 from embedder_svc.errors import ModelNotLoaded
 from embedder_svc.loading import load_model
-from embedder_svc.model import Backend
+from embedder_svc.model import Backend, Precision
 from tests.unit.embedder_svc import numpy_bert, tiny_model
 from tests.unit.embedder_svc.tiny_model import write_tiny_model
 
 TEXTS = ["card", "my card is late", "hello the money is late " * 2, "日本", ""]
 
 
-def load(folder, cache_dir):
-    return load_model(str(folder), backend=Backend.ONNX, threads=1, cache_dir=cache_dir)
+def load(folder, cache_dir, precision=Precision.AUTO):
+    return load_model(
+        str(folder), backend=Backend.ONNX, precision=precision, threads=1, cache_dir=cache_dir
+    )
 
 
 @pytest.fixture
@@ -32,7 +34,7 @@ def graphs(cache_dir):
 @pytest.mark.parametrize("pooling", ["mean", "cls"])
 def test_the_graph_agrees_with_bert_in_numpy(pooling, tmp_path):
     folder = write_tiny_model(tmp_path / "model", pooling=pooling, seed=3)
-    model = load(folder, tmp_path / "cache")
+    model = load(folder, tmp_path / "cache", Precision.FLOAT32)
     weights = load_file(folder / "model.safetensors")
     tokens = model.tokenise(TEXTS)
     expected = [

@@ -1,42 +1,53 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedder_svc.texts import MAX_TEXT_BYTES, prepare_text, text_digest
+from embedder_svc.texts import DIGEST_BYTES, MAX_TEXT_BYTES, prepare_text, text_digester
 
 ANY_TEXT = st.text(st.characters(categories=None))
 
 
 @given(ANY_TEXT)
 def test_prepared_text_is_valid_unicode_and_valid_text_is_kept_as_it_is(text):
-    prepared, was_cut = prepare_text(text)
-    prepared.encode()
+    prepared, encoded, was_cut = prepare_text(text)
+    assert encoded == prepared.encode()
     assert not was_cut
     if not any("\ud800" <= character <= "\udfff" for character in text):
         assert prepared == text
 
 
 def test_a_lone_surrogate_becomes_the_replacement_character():
-    assert prepare_text("a\ud800b\udc00") == ("a\ufffdb\ufffd", False)
+    assert prepare_text("a\ud800b\udc00")[0] == "a\ufffdb\ufffd"
 
 
 def test_a_pair_of_surrogates_becomes_the_character_it_stands_for():
-    assert prepare_text("\ud83d\ude00") == ("\N{GRINNING FACE}", False)
+    assert prepare_text("\ud83d\ude00")[0] == "\N{GRINNING FACE}"
 
 
 def test_long_text_is_cut_at_256_kib():
-    assert prepare_text("x" * (MAX_TEXT_BYTES + 1)) == ("x" * MAX_TEXT_BYTES, True)
-    assert prepare_text("x" * MAX_TEXT_BYTES) == ("x" * MAX_TEXT_BYTES, False)
+    whole = "x" * MAX_TEXT_BYTES
+    assert prepare_text(whole + "x") == (whole, whole.encode(), True)
+    assert prepare_text(whole) == (whole, whole.encode(), False)
 
 
 @given(st.integers(0, 3), st.sampled_from("é日\N{GRINNING FACE}"))
 def test_a_cut_never_splits_a_character(ascii_count, character):
     text = "x" * ascii_count + character * MAX_TEXT_BYTES
-    prepared, was_cut = prepare_text(text)
-    assert was_cut and text.startswith(prepared)
-    assert MAX_TEXT_BYTES - 3 <= len(prepared.encode()) <= MAX_TEXT_BYTES
+    prepared, encoded, was_cut = prepare_text(text)
+    assert was_cut and text.startswith(prepared) and encoded == prepared.encode()
+    assert MAX_TEXT_BYTES - 3 <= len(encoded) <= MAX_TEXT_BYTES
 
 
-@given(ANY_TEXT, ANY_TEXT)
-def test_digests_agree_exactly_for_equal_texts(first, second):
-    first, second = prepare_text(first)[0], prepare_text(second)[0]
-    assert (text_digest(first) == text_digest(second)) == (first == second)
+OPTIONS = st.lists(ANY_TEXT, max_size=3)
+
+
+@given(OPTIONS, ANY_TEXT, OPTIONS, ANY_TEXT)
+def test_digests_agree_exactly_for_equal_texts_and_options(
+    first_options, first, second_options, second
+):
+    digests = [
+        text_digester(*options)(prepare_text(text)[1])
+        for options, text in ((first_options, first), (second_options, second))
+    ]
+    same = first_options == second_options and prepare_text(first) == prepare_text(second)
+    assert (digests[0] == digests[1]) == same
+    assert {len(digest) for digest in digests} == {DIGEST_BYTES}

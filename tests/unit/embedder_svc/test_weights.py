@@ -22,17 +22,17 @@ if sys.argv[2] == "without package":
 from embedder_svc.errors import ModelNotLoaded
 from embedder_svc.weights import find_model
 try:
-    folder = find_model(sys.argv[1])
+    folder = find_model(sys.argv[1], revision=sys.argv[3])
     print(json.dumps([str(folder.path), folder.model_id, folder.revision]))
 except ModelNotLoaded as error:
     print(json.dumps(error.message))
 """
 
 
-def find_with_hub(model, endpoint, home, *, package="with package"):
+def find_with_hub(model, endpoint, home, *, package="with package", revision=""):
     environment = {"HF_ENDPOINT": endpoint, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1"}
     done = subprocess.run(
-        [sys.executable, "-c", FIND, model, package],
+        [sys.executable, "-c", FIND, model, package, revision],
         env=os.environ | environment | {"PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         check=True,
@@ -90,6 +90,29 @@ def test_what_was_fetched_once_is_found_without_a_network(tiny_folder, tmp_path)
     with running_hub("someone/tiny", tiny_folder) as (endpoint, _):
         first = find_with_hub("someone/tiny", endpoint, tmp_path)
     assert find_with_hub("someone/tiny", NOWHERE, tmp_path) == first
+
+
+def test_a_pinned_revision_is_asked_of_the_hub(tiny_folder, tmp_path):
+    with running_hub("someone/tiny", tiny_folder) as (endpoint, _):
+        _, model_id, revision = find_with_hub(
+            "someone/tiny", endpoint, tmp_path / "home", revision=COMMIT
+        )
+        unknown = find_with_hub("someone/tiny", endpoint, tmp_path / "new", revision="v9")
+    assert (model_id, revision) == ("someone/tiny", COMMIT)
+    assert "no revision 'v9'" in unknown and "LEVEL_EMBEDDER_REVISION" in unknown
+
+
+def test_a_pinned_minilm_is_not_taken_from_elsewhere(tiny_folder, tmp_path):
+    with running_hub(MINILM_MODEL_ID, tiny_folder) as (endpoint, _):
+        _, _, revision = find_with_hub(
+            MINILM_MODEL_ID, endpoint, tmp_path / "home", revision=COMMIT
+        )
+    assert revision == COMMIT
+
+
+def test_a_folder_has_no_revisions(tiny_folder):
+    with pytest.raises(ModelNotLoaded, match="a folder has no revisions"):
+        find_model(str(tiny_folder), revision="main")
 
 
 def test_minilm_that_is_nowhere_is_an_error_that_names_three_ways(tmp_path):

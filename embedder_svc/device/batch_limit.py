@@ -33,6 +33,8 @@ class BatchLimit:
     def lower(self, failed_batch_size: int) -> None:
         """Halve the limit, down to 8 texts, since a batch of this size did not fit.
 
+        A batch over the limit was cut before the limit was lowered last, so it tells nothing new.
+
         Raises
         ------
         DeviceOutOfMemory
@@ -44,4 +46,5 @@ class BatchLimit:
                 "of it, or choose a smaller model with LEVEL_EMBEDDER_MODEL",
                 batch_size=failed_batch_size,
             )
-        self._ceiling = max(SMALLEST_BATCH, self.apply(failed_batch_size) // 2)
+        if self.apply(failed_batch_size) == failed_batch_size:
+            self._ceiling = max(SMALLEST_BATCH, failed_batch_size // 2)

@@ -1,0 +1,1 @@
+"""Makes static models: tables of token vectors, in the format of model2vec."""
