@@ -11,6 +11,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TextIO
 
@@ -149,6 +150,19 @@ def layout_quality(vectors: Array, positions: Array) -> dict[str, Array]:
     return {"trustworthiness": np.array(found)}
 
 
+def sentence_transformers(folder: str, texts: list[str], batch_size: int) -> dict[str, Array]:
+    """sentence-transformers' encode on the CPU with all cores, as it comes, at unit length."""
+    model = _sentence_transformer(folder)
+    return {"vectors": model.encode(texts, batch_size=batch_size, normalize_embeddings=True)}
+
+
+@cache
+def _sentence_transformer(folder: str) -> Any:
+    from sentence_transformers import SentenceTransformer
+
+    return SentenceTransformer(folder, device="cpu", local_files_only=True)
+
+
 def _statistics(vectors: Array, labels: Array) -> dict[str, Array]:
     """Sizes, centroids and exemplars, as one would write them with NumPy."""
     clusters = np.unique(labels[labels >= 0])
@@ -181,6 +195,7 @@ TASKS: dict[str, Callable[..., dict[str, Array]]] = {
         faiss_hnsw,
         sklearn_neighbors,
         layout_quality,
+        sentence_transformers,
     )
 }
 

@@ -29,6 +29,9 @@ PACKAGES = (
     "uvicorn",
     "sqlalchemy",
     "dbos",
+    "torch",
+    "transformers",
+    "sentence-transformers",
 )
 
 
