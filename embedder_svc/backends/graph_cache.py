@@ -40,6 +40,11 @@ def cached_graph(cache_dir: Path, key: str, build: Callable[[], bytes]) -> Path:
     return path
 
 
+def graph_checksum(path: Path) -> str:
+    """Return the checksum that is part of the name of a file from `cached_graph`."""
+    return path.name.split(".")[1]
+
+
 def _file_name(key: str, checksum: str) -> str:
     return f"{key}.{checksum[:_CHECKSUM_DIGITS]}.onnx"
 

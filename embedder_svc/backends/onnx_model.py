@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 from tokenizers import Tokenizer
 
 from embedder_svc.backends.calibration_texts import calibration_texts
-from embedder_svc.backends.graph_cache import cached_graph
+from embedder_svc.backends.graph_cache import cached_graph, graph_checksum
 from embedder_svc.backends.onnx_support import (
     ATTENTION_MASK,
     EXPORT_VERSION,
@@ -58,20 +59,21 @@ class OnnxModel:
         check_supported(files)
         self._tokenizer = _load_tokenizer(files)
         graphs = _Graphs(files, self._tokenizer, options.cache_dir)
-        self._session, precision, reason = graphs.choose(options.precision)
+        graph, reason = graphs.choose(options.precision)
+        self._session = graph.session
         self.info = ModelInfo(
             model_id=files.folder.model_id,
             revision=files.folder.revision,
-            fingerprint=fingerprint(files, precision),
+            fingerprint=graph.fingerprint,
             dimension_count=int(files.config["hidden_size"]),
             max_token_count=files.max_token_count,
             device="cpu",
             backend=Backend.ONNX,
-            precision=precision,
+            precision=graph.precision,
             runtime=f"onnxruntime {onnxruntime.__version__}",
             instruction_set=instruction_set(),
             safe_batch_size=BATCH_SIZE,
-            batch_token_count=BATCH_TOKEN_COUNTS[precision],
+            batch_token_count=BATCH_TOKEN_COUNTS[graph.precision],
             query_prefix=files.query_prefix,
             document_prefix=files.document_prefix,
             parallel_batch_count=thread_count(options.threads),
@@ -157,6 +159,15 @@ def _open_session(files: ModelFiles, graph: Path | bytes) -> onnxruntime.Inferen
         raise files.refuse(problem) from error
 
 
+@dataclass(frozen=True)
+class _OpenGraph:
+    """A graph that can be run, how it computes, and what stands for its vectors."""
+
+    session: onnxruntime.InferenceSession
+    precision: Precision
+    fingerprint: str
+
+
 class _Graphs:
     """The graphs of one model, each made once and then kept on disk."""
 
@@ -165,8 +176,8 @@ class _Graphs:
         self._tokenizer = tokenizer
         self._folder = cache_dir / "onnx"
 
-    def choose(self, wanted: Precision) -> tuple[onnxruntime.InferenceSession, Precision, str]:
-        """Return a session, how it computes, and why otherwise than is usual, often empty.
+    def choose(self, wanted: Precision) -> tuple[_OpenGraph, str]:
+        """Return a graph, and why it is another than is usual, often empty.
 
         Raises
         ------
@@ -179,22 +190,25 @@ class _Graphs:
                 "LEVEL_EMBEDDER_PRECISION to one of these, or to auto"
             )
         if wanted is Precision.FLOAT32:
-            return self._open(Precision.FLOAT32), Precision.FLOAT32, ""
-        session = self._open(Precision.INT8)
-        cosine = float(session.get_modelmeta().custom_metadata_map[MEAN_COSINE])
+            return self._open(Precision.FLOAT32), ""
+        graph = self._open(Precision.INT8)
+        cosine = float(graph.session.get_modelmeta().custom_metadata_map[MEAN_COSINE])
         if cosine >= _LEAST_COSINE or wanted is Precision.INT8:
-            return session, Precision.INT8, ""
+            return graph, ""
         reason = f"8 bits would turn its vectors too far, to a mean cosine of {cosine:.3f}"
-        return self._open(Precision.FLOAT32), Precision.FLOAT32, reason
+        return self._open(Precision.FLOAT32), reason
 
-    def _open(self, precision: Precision) -> onnxruntime.InferenceSession:
-        key = fingerprint(self._files, precision)
+    def _open(self, precision: Precision) -> _OpenGraph:
+        key = _graph_key(self._files, precision)
         try:
             path = cached_graph(self._folder, key, partial(self._build, precision))
         except OSError as error:
             problem = f"{self._folder} cannot be written; set LEVEL_CACHE_DIR to a folder that can"
             raise self._files.refuse(problem) from error
-        return _open_session(self._files, path)
+        # Its ranges are measured, and another kind of processor may round them otherwise.
+        is_measured = precision is Precision.INT8
+        fingerprint = self._files.fingerprint(key, graph_checksum(path)) if is_measured else key
+        return _OpenGraph(_open_session(self._files, path), precision, fingerprint)
 
     def _build(self, precision: Precision) -> bytes:
         # The library that writes graphs is slow to import, and most starts find theirs written.
@@ -214,8 +228,8 @@ class _Graphs:
         return lambda text: dict(zip(names, session.run(names, _as_inputs([text])), strict=True))
 
 
-def fingerprint(files: ModelFiles, precision: Precision) -> str:
-    """Return what stands for the vectors of ``files`` computed so, 32 hexadecimal digits."""
+def _graph_key(files: ModelFiles, precision: Precision) -> str:
+    """Return what stands for all that a graph is made from, 32 hexadecimal digits."""
     versions = [EXPORT_VERSION]
     if precision is Precision.INT8:
         versions.append(QUANTISATION_VERSION)
