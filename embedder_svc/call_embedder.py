@@ -16,8 +16,9 @@ from embedder_svc.embedded_texts import Embedding
 from embedder_svc.errors import TextNotEmbeddable
 from embedder_svc.known_texts import KnownTexts
 from embedder_svc.model import TokenisedText
-from embedder_svc.pieces import LongTextMode, Pieces, cut_pieces, is_unit
+from embedder_svc.pieces import LongTextMode, Pieces, cut_pieces
 from embedder_svc.texts import portions, prepare_text, text_digester
+from embedder_svc.unit_length import are_unit
 from embedder_svc.vector_cache import VectorCache
 
 # At 1,024 dimensions, 32 MiB of vectors kept for texts that may come again in the same call.
@@ -91,7 +92,10 @@ class CallEmbedder:
         self._long_text_mode = long_text_mode
         self._cache = cache
         self._queue = CallQueue(device, cancelled)
-        self._digest = text_digester(info.fingerprint, self._prefix, long_text_mode)
+        # Another version or processor may round otherwise: what is stored tells which it was.
+        self._digest = text_digester(
+            info.fingerprint, info.runtime, info.instruction_set, self._prefix, long_text_mode
+        )
         self._known = KnownTexts(_REMEMBERED_TEXTS, info.dimension_count)
 
     def embed(self, texts: Sequence[str], first_row_index: int = 0) -> Embedding:
@@ -176,15 +180,12 @@ class CallEmbedder:
         if self._cache is None or not len(rows):
             return rows
         cached = self._cache.get_many([keys[row] for row in rows.tolist()])
-        usable = is_unit(cached.vectors)
-        found = cached.found.copy()
-        found[cached.found] = usable
-        places = slots[rows[found]]
-        known.vectors[places] = cached.vectors[usable]
-        known.truncated[places] = cached.truncated[usable]
-        known.chunked[places] = cached.chunked[usable]
+        places = slots[rows[cached.found]]
+        known.vectors[places] = cached.vectors
+        known.truncated[places] = cached.truncated
+        known.chunked[places] = cached.chunked
         known.cached[places] = True
-        return rows[~found]
+        return rows[~cached.found]
 
     def _tokenise(self, texts: list[str]) -> Pieces:
         some = portions([self._prefix + text for text in texts])
@@ -200,10 +201,10 @@ class CallEmbedder:
         pieces, rows = prepared.pieces, prepared.computed_rows
         if not len(rows):
             return
-        for bad_piece in np.flatnonzero(~is_unit(vectors))[:1]:
+        for bad_piece in np.flatnonzero(~are_unit(vectors))[:1]:
             raise _not_embeddable(prepared, pieces.text_of(bad_piece))
         combined = pieces.combine(vectors)
-        for bad_text in np.flatnonzero(~is_unit(combined))[:1]:
+        for bad_text in np.flatnonzero(~are_unit(combined))[:1]:
             raise _not_embeddable(prepared, bad_text)
         places = prepared.slots[rows]
         prepared.known.vectors[places] = combined

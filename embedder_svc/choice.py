@@ -100,7 +100,8 @@ def _needs_torch(model: str) -> ModelNotLoaded:
     return ModelNotLoaded(
         model,
         "it runs on sentence-transformers, which is not installed; install the extra torch, or set "
-        f"LEVEL_EMBEDDER_MODEL={MINILM_MODEL_ID}, which needs no torch",
+        f"LEVEL_EMBEDDER_MODEL={MINILM_MODEL_ID}, which needs no torch, or, for another BERT "
+        f"encoder, LEVEL_EMBEDDER_BACKEND={Backend.ONNX}",
     )
 
 

@@ -13,7 +13,6 @@ from embedder_svc.model import TokenisedText
 
 # A mean this short is what rounding left of pieces that cancel out, so its direction says nothing.
 _SHORTEST_MEAN = 1e-3
-_UNIT_TOLERANCE = 1e-3
 
 
 class LongTextMode(StrEnum):
@@ -107,11 +106,3 @@ def cut_pieces(portions: Iterable[Sequence[TokenisedText]], mode: LongTextMode) 
             sequences += (text.token_ids, *text.rest)
             truncated.append(False)
     return Pieces(sequences, np.array(starts, dtype=np.int64), np.array(truncated, dtype=bool))
-
-
-def is_unit(vectors: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Return which rows are finite and of unit length, bool of shape (n_rows,)."""
-    # NaN is within no tolerance.
-    lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
-    result: NDArray[np.bool_] = np.abs(lengths - 1) <= _UNIT_TOLERANCE
-    return result

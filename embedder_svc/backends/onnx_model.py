@@ -28,6 +28,7 @@ from embedder_svc.errors import OutOfMemory
 from embedder_svc.hardware import instruction_set, thread_count
 from embedder_svc.model import Backend, LoadOptions, ModelInfo, Precision, TokenisedText
 from embedder_svc.model_files import ModelFiles, read_model_files
+from embedder_svc.tokenising import read_tokenizer, tokenise
 from embedder_svc.weights import ModelFolder
 
 BATCH_SIZE = 32
@@ -57,7 +58,8 @@ class OnnxModel:
     def __init__(self, folder: ModelFolder, options: LoadOptions) -> None:
         files = read_model_files(folder)
         check_supported(files)
-        self._tokenizer = _load_tokenizer(files)
+        self._tokenizer = read_tokenizer(files)
+        self._tokenizer.enable_truncation(files.max_token_count)
         graphs = _Graphs(files, self._tokenizer, options.cache_dir)
         graph, reason = graphs.choose(options.precision)
         self._session = graph.session
@@ -86,11 +88,7 @@ class OnnxModel:
 
     def tokenise(self, texts: Sequence[str]) -> list[TokenisedText]:
         """Return the tokens of each text, in order, cut at the model's limit."""
-        encodings = self._tokenizer.encode_batch_fast(list(texts))
-        return [
-            TokenisedText(code.ids, tuple(piece.ids for piece in code.overflowing))
-            for code in encodings
-        ]
+        return tokenise(self._tokenizer, texts)
 
     def encode(self, batch: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """Return the unit vectors of token ids, float32 of shape (len(batch), dimension_count).
@@ -111,19 +109,6 @@ class OnnxModel:
                 raise OutOfMemory from error
             raise
         return vectors
-
-
-def _load_tokenizer(files: ModelFiles) -> Tokenizer:
-    try:
-        tokenizer = Tokenizer.from_file(str(files.tokenizer_path))
-    # The library raises plain Exception for a file that it cannot read.
-    except Exception as error:
-        problem = f"{files.tokenizer_path} is missing or broken; fetch the file again"
-        raise files.refuse(problem) from error
-    # The file's own padding and truncation were left there by its last user.
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(files.max_token_count)
-    return tokenizer
 
 
 def _as_inputs(batch: Sequence[Sequence[int]]) -> dict[str, NDArray[np.int64]]:
@@ -218,8 +203,7 @@ class _Graphs:
             return export_bert(self._files)
         from embedder_svc.backends.calibration import build_quantised
 
-        encodings = self._tokenizer.encode_batch_fast(calibration_texts())
-        texts = [code.ids for code in encodings if code.ids]
+        texts = [text.token_ids for text in tokenise(self._tokenizer, calibration_texts())]
         return build_quantised(self._files, texts, self._runner)
 
     def _runner(self, graph: bytes) -> Callable[[Sequence[int]], dict[str, NDArray[np.float32]]]:

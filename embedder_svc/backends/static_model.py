@@ -18,12 +18,11 @@ import safetensors.numpy
 import scipy
 import scipy.sparse
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
-from embedder_svc.distil.static_files import read_tokenizer
 from embedder_svc.hardware import thread_count
 from embedder_svc.model import Backend, LoadOptions, ModelInfo, Precision, TokenisedText
 from embedder_svc.model_files import ModelFiles, read_model_files
+from embedder_svc.tokenising import read_tokenizer, unknown_id
 from embedder_svc.weights import ModelFolder
 
 BATCH_SIZE = 256
@@ -62,7 +61,7 @@ class StaticModel:
         self._tokenizer = read_tokenizer(files)
         self._tokenizer.enable_truncation(MAX_TOKEN_COUNT)
         self._table = _load_table(files, self._tokenizer.get_vocab_size())
-        self._unknown_id = _unknown_id(self._tokenizer)
+        self._unknown_id = unknown_id(self._tokenizer)
         self.info = _describe(files, self._table.shape[1], thread_count(options.threads))
 
     def tokenise(self, texts: Sequence[str]) -> list[TokenisedText]:
@@ -113,13 +112,6 @@ def _describe(files: ModelFiles, dimension_count: int, threads: int) -> ModelInf
         parallel_batch_count=threads,
         document_prefix=files.document_prefix,
     )
-
-
-def _unknown_id(tokenizer: Tokenizer) -> int:
-    """Return the number of the unknown token, of padding where there is none, else 0."""
-    names = (getattr(tokenizer.model, "unk_token", None), "<unk>", "[UNK]", "<pad>", "[PAD]")
-    ids = (tokenizer.token_to_id(name) for name in names if name)
-    return next((token_id for token_id in ids if token_id is not None), 0)
 
 
 def _load_table(files: ModelFiles, token_count: int) -> NDArray[np.float32]:

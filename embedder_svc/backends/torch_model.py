@@ -20,6 +20,7 @@ from embedder_svc.errors import OutOfMemory
 from embedder_svc.hardware import instruction_set
 from embedder_svc.model import Backend, LoadOptions, ModelInfo, Precision, TokenisedText
 from embedder_svc.model_files import ModelFiles, read_model_files
+from embedder_svc.tokenising import tokenise
 from embedder_svc.weights import ModelFolder
 
 CPU_BATCH_SIZE = 32
@@ -100,11 +101,7 @@ class SentenceTransformersModel:
 
     def tokenise(self, texts: Sequence[str]) -> list[TokenisedText]:
         """Return the tokens of each text, in order, cut at the model's limit."""
-        encodings = self._tokenizer.encode_batch_fast(list(texts))
-        return [
-            TokenisedText(code.ids, tuple(piece.ids for piece in code.overflowing))
-            for code in encodings
-        ]
+        return tokenise(self._tokenizer, texts)
 
     def encode(self, batch: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """Return the unit vectors of token ids, float32 of shape (len(batch), dimension_count).
@@ -267,6 +264,8 @@ def _open(
         local_files_only=True,
         model_kwargs={"use_safetensors": True, "dtype": dtype, **options},
     )
+    # Where the files ask for shorter vectors, `matryoshka` cuts them.
+    model.truncate_dim = None
     for index, step in enumerate(model.children()):
         step.to(dtype if index == 0 else torch.float32)
     return model.eval()

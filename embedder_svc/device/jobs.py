@@ -28,6 +28,11 @@ class Job:
     info
         Of the model; its ``batch_token_count`` bounds a batch, padding included.
 
+    Raises
+    ------
+    ValueError
+        A sequence is empty.
+
     Attributes
     ----------
     vectors
@@ -47,6 +52,8 @@ class Job:
         lengths = np.fromiter(map(len, sequences), dtype=np.int64, count=len(sequences))
         self.order = np.argsort(-lengths, kind="stable")
         self._sorted_lengths = lengths[self.order]
+        if not lengths.all():
+            raise ValueError("a sequence of token ids is empty")
         self._result = np.empty((len(sequences), info.dimension_count), dtype=np.float32)
         self._missing = len(sequences)
         self._waiting: deque[tuple[int, int]] = deque([(0, len(sequences))] if sequences else [])
@@ -57,6 +64,15 @@ class Job:
     def is_waiting(self) -> bool:
         """True while a batch can be cut."""
         return bool(self._waiting)
+
+    @property
+    def longest_waiting(self) -> int:
+        """Tokens of the first sequence of the next batch, the longest in it."""
+        return self.length_at(self._waiting[0][0])
+
+    def length_at(self, place: int) -> int:
+        """Return the tokens of the sequence at a place in ``order``."""
+        return int(self._sorted_lengths[place])
 
     def cut(self, batch_size: int) -> Batch:
         """Return the next batch, of at most ``batch_size`` sequences and the model's tokens."""
@@ -113,6 +129,11 @@ class Batch:
     start: int
     stop: int
     ran_beside_others: bool = False
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest sequence."""
+        return self.job.length_at(self.start)
 
     @property
     def rows(self) -> NDArray[np.int64]:

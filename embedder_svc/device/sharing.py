@@ -118,7 +118,7 @@ class Device:
 
     def _begin_batch(self, queue: CallQueue) -> Batch:
         job = queue.jobs[0]
-        batch = job.cut(self._limit.apply(job.batch_size))
+        batch = job.cut(self._limit.apply(job.batch_size, job.longest_waiting))
         if not job.is_waiting:
             queue.jobs.popleft()
         if queue.jobs:
@@ -149,7 +149,7 @@ class Device:
         """Lower the limit for what comes; return the error if it cannot be lowered."""
         size = batch.stop - batch.start
         try:
-            self._limit.lower(size)
+            self._limit.lower(size, batch.longest)
         except DeviceOutOfMemory as error:
             if not batch.ran_beside_others:
                 return error
@@ -191,18 +191,19 @@ class CallQueue:
     device
         Where the work is done.
     cancelled
-        Once set, no batch is begun. `close` sets it, and drops what waits there and then.
+        Once set, no batch is begun, as after `close`, which drops what waits there and then.
     """
 
     def __init__(self, device: Device, cancelled: threading.Event | None = None) -> None:
         self.jobs: deque[Job] = deque()
         self._device = device
-        self._cancelled = cancelled or threading.Event()
+        self._cancelled = cancelled
+        self._is_closed = False
 
     @property
     def is_cancelled(self) -> bool:
         """True once no more batches are begun."""
-        return self._cancelled.is_set()
+        return self._is_closed or (self._cancelled is not None and self._cancelled.is_set())
 
     def stop_if_cancelled(self) -> None:
         """Raise EmbeddingCancelled once no more batches are begun."""
@@ -232,7 +233,7 @@ class CallQueue:
 
     def close(self) -> None:
         """Drop what waits; what runs goes on, for nothing."""
-        self._cancelled.set()
+        self._is_closed = True
         self._device.drop(self)
 
     def __enter__(self) -> Self:

@@ -11,12 +11,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from embedder_svc.distil.distillation import DIMENSION_COUNT, distil
-from embedder_svc.distil.static_files import read_tokenizer, write_static_model
+from embedder_svc.distil.static_files import write_static_model
 from embedder_svc.errors import ModelNotLoaded
 from embedder_svc.loading import load_model
 from embedder_svc.model import EmbeddingModel
 from embedder_svc.model_files import ModelFiles, read_model_files
 from embedder_svc.settings import Settings
+from embedder_svc.tokenising import read_tokenizer
 from embedder_svc.weights import find_model
 
 _DESCRIPTION = (

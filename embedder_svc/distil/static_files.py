@@ -13,7 +13,6 @@ import numpy as np
 import safetensors.numpy
 import structlog
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
 from embedder_svc.distil.distillation import (
     DIMENSION_COUNT,
@@ -24,6 +23,7 @@ from embedder_svc.distil.distillation import (
 from embedder_svc.errors import ModelNotLoaded
 from embedder_svc.model import EmbeddingModel
 from embedder_svc.model_files import ModelFiles, is_static, read_model_files
+from embedder_svc.tokenising import read_tokenizer
 from embedder_svc.weights import MINILM_MODEL_ID, ModelFolder
 
 _log = structlog.get_logger(__name__)
@@ -102,25 +102,6 @@ def static_folder(
     if not path.is_dir():
         _distil_into(path, files, load())
     return ModelFolder(path, f"{folder.model_id} (static)", folder.revision)
-
-
-def read_tokenizer(files: ModelFiles) -> Tokenizer:
-    """Return the model's tokenizer, without padding and truncation.
-
-    Raises
-    ------
-    ModelNotLoaded
-        The file is missing or broken.
-    """
-    try:
-        tokenizer = Tokenizer.from_file(str(files.tokenizer_path))
-    # The library raises plain Exception for a file that it cannot read.
-    except Exception as error:
-        problem = f"{files.tokenizer_path} is missing or broken; fetch the file again"
-        raise files.refuse(problem) from error
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    return tokenizer
 
 
 def _distil_into(path: Path, files: ModelFiles, model: EmbeddingModel) -> None:

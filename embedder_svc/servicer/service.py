@@ -104,6 +104,7 @@ class EmbedderServicer(embedder_service_pb2_grpc.EmbedderServiceServicer):
         await asyncio.to_thread(self._device.close)
         await asyncio.to_thread(self._threads.shutdown)
         if self._cache is not None:
+            _log.info("vector cache closed", **dataclasses.asdict(self._cache.stats))
             self._cache.close()
 
     async def _prepared(

@@ -14,6 +14,7 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
+from embedder_svc.unit_length import are_unit
 from embedder_svc.vector_cache import records
 from embedder_svc.vector_cache.appender import Appender
 from embedder_svc.vector_cache.catalog import Catalog, Places
@@ -173,7 +174,7 @@ class VectorCache:
         words = records.keys_as_words(keys)
         if vectors.shape != (len(words), self._dimension_count):
             raise ValueError(f"{len(words)} keys for vectors of shape {vectors.shape}")
-        kept = records.are_unit(vectors)
+        kept = are_unit(vectors)
         if self.reason is not None or not kept.any():
             return
         packed = records.pack(words[kept], vectors[kept], truncated[kept], chunked[kept])

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from embedder_svc.unit_length import are_unit
+
 KEY_BYTES = 16
 WORD_BYTES = 8
 
@@ -22,7 +24,6 @@ _FLAGS = 3
 _VECTOR = 4
 _TRUNCATED, _CHUNKED = np.uint64(1), np.uint64(2)
 _SALT = np.uint64(0x9E3779B97F4A7C15)
-_UNIT_TOLERANCE = 1e-3
 
 
 def word_count(dimension_count: int) -> int:
@@ -64,15 +65,6 @@ def are_whole(records: Words, keys: Words, dimension_count: int) -> NDArray[np.b
     whole &= _checksums(records) == records[:, _CHECKSUM]
     whole &= are_unit(vectors_of(records, dimension_count))
     return whole
-
-
-def are_unit(vectors: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Return for each vector whether it is finite and of length 1."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        squares = np.einsum("ij,ij->i", vectors, vectors)
-        # NaN is within no tolerance.
-        unit: NDArray[np.bool_] = np.abs(np.sqrt(squares) - 1) <= _UNIT_TOLERANCE
-    return unit
 
 
 def vectors_of(records: Words, dimension_count: int) -> NDArray[np.float32]:

@@ -24,7 +24,7 @@ from gateway.worker.scattered_rows import read_cells
 from gateway.worker.transient import PATIENCE_SECONDS, in_store, with_retries
 from gateway.worker.unique_texts import UniqueTexts
 from gateway.worker.vector_file import ModelsDiffer, VectorFile, WrittenMeanwhile
-from level_rpc.errors import FailedPrecondition
+from level_rpc.errors import FailedPrecondition, InvalidArgument
 
 T = TypeVar("T")
 # Texts in one call: enough to batch by length, within what a call takes.
@@ -35,6 +35,19 @@ BLOCKS = 12
 CALLS_PER_EMBEDDER = 2
 # Of 4,096 vectors of 1,024 numbers, 16 MiB each.
 BLOCKS_AHEAD = 4
+
+
+class TextNotEmbeddable(InvalidArgument):
+    """The model has no vector for the text of one row."""
+
+    reason = "TEXT_NOT_EMBEDDABLE"
+
+    def __init__(self, row_id: int) -> None:
+        message = (
+            f"The embedding model has no vector for the text of row {row_id} (the first is row 0)."
+            " Change that text or leave the row out, then upload the file again."
+        )
+        super().__init__(message, row_id=row_id)
 
 
 @dataclass(frozen=True)
@@ -100,6 +113,8 @@ class DatasetEmbedder:
         ------
         ModelsDiffer
             When embedders have different models, or the model is not the one of earlier blocks.
+        TextNotEmbeddable
+            When the model has no vector for a text; the error names its row in the file.
         LevelError
             What does not pass by itself within the patience.
         """
@@ -179,6 +194,12 @@ class _Run:
             if error.reason != "MODEL_MISMATCH":
                 raise
             raise ModelsDiffer(model) from error
+        except InvalidArgument as error:
+            if error.reason != TextNotEmbeddable.reason:
+                raise
+            # The embedder counts the rows of a call, which are distinct texts.
+            text = start + int(error.metadata["row_index"])
+            raise TextNotEmbeddable(int(self.texts.unique.first_rows[text])) from error
 
     def _hear(self, start: int, counts: TextCounts) -> None:
         self.meter.add(start, counts)

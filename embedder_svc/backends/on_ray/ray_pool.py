@@ -27,6 +27,7 @@ from embedder_svc.backends.on_ray.actors import ActorDied, ActorPlan, LoadModel
 from embedder_svc.backends.on_ray.replica import Replica
 from embedder_svc.errors import ModelNotLoaded, OutOfMemory
 from embedder_svc.model import ModelInfo
+from level_rpc.errors import LevelError
 
 AUTO = "auto"
 _CONNECT_SECONDS = 5.0
@@ -166,9 +167,9 @@ class _RayActor:
             if not ray.wait([self._loading], timeout=0)[0]:
                 return None
             info: ModelInfo = ray.get(self._loading)
-        except RayTaskError as error:
-            raise error.cause from None
         except RayError as error:
+            if isinstance(cause := getattr(error, "cause", None), LevelError):
+                raise cause from None
             problem = f"an actor on {self._cluster.name} ended while it loaded; see that each node"
             problem += " has the same version of level[embedder,ray], and memory"
             raise ModelNotLoaded(self._model, problem) from error

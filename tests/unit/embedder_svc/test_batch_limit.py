@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from embedder_svc.device.batch_limit import BatchLimit
 from embedder_svc.errors import DeviceOutOfMemory
@@ -31,6 +33,26 @@ def test_a_batch_cut_before_the_limit_was_lowered_lowers_it_no_further():
     limit.lower(64)
     limit.lower(64)
     assert limit.safe_batch_size == 32
+
+
+def test_short_texts_are_batched_by_the_tokens_that_fit_whatever_long_ones_needed():
+    limit = BatchLimit(1024)
+    limit.lower(32, 512)
+    assert limit.apply(1024, 512) == 16
+    assert limit.apply(1024, 16) == 512
+    assert limit.safe_batch_size == 16
+    limit.lower(512, 16)
+    assert limit.apply(1024, 16) == 256
+    assert limit.apply(1024, 512) == 16
+
+
+@given(st.lists(st.tuples(st.integers(9, 2000), st.integers(1, 600)), max_size=12))
+def test_what_has_failed_is_never_tried_again(failures):
+    limit = BatchLimit(64)
+    for texts, tokens in failures:
+        limit.lower(texts, tokens)
+    for texts, tokens in failures:
+        assert limit.apply(texts, tokens) < texts
 
 
 def test_a_failure_of_the_smallest_batch_is_an_error_that_names_its_size():

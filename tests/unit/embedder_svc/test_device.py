@@ -223,3 +223,10 @@ def test_a_batch_that_runs_out_of_memory_while_the_device_closes_is_dropped():
     closing.join(SECONDS)
     with pytest.raises(EmbeddingCancelled):
         wait_for(job)
+
+
+def test_an_empty_sequence_is_refused_and_others_go_on():
+    with Device(SteppedModel(batch_token_count=64)) as device, CallQueue(device) as queue:
+        with pytest.raises(ValueError, match="is empty"):
+            queue.submit([[0], []])
+        wait_for(queue.submit(sequences(0, 1)))

@@ -172,6 +172,13 @@ def test_a_cancelled_call_ends_after_the_batch_that_runs(tiny):
     assert len(model.batches) == 1
 
 
+def test_the_callers_event_is_its_own(tiny):
+    cancelled = threading.Event()
+    for _ in range(2):
+        assert len(embed_texts(tiny, ["card"], cancelled=cancelled).vectors) == 1
+    assert not cancelled.is_set()
+
+
 def test_queries_get_the_models_prefix_and_documents_do_not(tiny):
     assert tiny.info.query_prefix == "query: "
     query = embed_texts(tiny, ["card"], is_query=True).vectors
@@ -321,9 +328,10 @@ def test_other_options_never_share_vectors(tiny, cache, options):
     np.testing.assert_array_equal(again.vectors, embed_texts(tiny, [LONG], **options).vectors)
 
 
-def test_other_models_never_share_vectors(tiny, cache):
+@pytest.mark.parametrize("difference", ["fingerprint", "runtime", "instruction_set"])
+def test_other_models_never_share_vectors(tiny, cache, difference):
     embed_texts(tiny, ["card"], cache=cache)
-    other = WatchedModel(tiny, fingerprint="another")
+    other = WatchedModel(tiny, **{difference: "another"})
     assert embed_texts(other, ["card"], cache=cache).cached_count == 0
 
 

@@ -118,6 +118,14 @@ def test_a_node_that_cannot_load_says_why(open_pool):
     assert not ray.is_initialized()
 
 
+def test_a_node_that_fails_in_a_way_of_its_own_is_a_clear_error(open_pool):
+    def load_nothing(*, threads):
+        raise ImportError("a library is missing")
+
+    with pytest.raises(ModelNotLoaded, match="ended while it loaded"):
+        open_pool(load_nothing)
+
+
 def test_signals_are_handled_as_before(open_pool):
     before = signal.getsignal(signal.SIGTERM)
     open_pool()

@@ -10,12 +10,13 @@ from safetensors.numpy import load_file, save_file
 from embedder_svc.backends.static_model import StaticModel
 from embedder_svc.distil.__main__ import main
 from embedder_svc.distil.distillation import distil
-from embedder_svc.distil.static_files import read_tokenizer, static_folder, write_static_model
+from embedder_svc.distil.static_files import static_folder, write_static_model
 from embedder_svc.errors import ModelNotLoaded
 from embedder_svc.loading import load_model
 from embedder_svc.model import Backend, LoadOptions
 from embedder_svc.model_files import read_model_files
 from embedder_svc.texts import MAX_TEXT_BYTES
+from embedder_svc.tokenising import read_tokenizer
 from embedder_svc.weights import ModelFolder, find_model
 
 TEXTS = ["card", "my card is late", "", " ", "日本", "\0", "\N{GRINNING FACE}", "money " * 99]

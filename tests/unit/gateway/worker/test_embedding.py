@@ -11,10 +11,10 @@ from gateway.embedded_texts import LongTexts
 from gateway.stages import GrpcStages
 from gateway.status_view import status_view
 from gateway.store import DatasetStore
-from gateway.worker.embedding import BLOCKS, BLOCKS_AHEAD
+from gateway.worker.embedding import BLOCKS, BLOCKS_AHEAD, TextNotEmbeddable
 from gateway.worker.pipeline import Pipeline
 from gateway.worker.vector_file import ModelsDiffer, VectorFile
-from level_rpc.errors import Unavailable
+from level_rpc.errors import InvalidArgument, Unavailable
 from level_rpc.server import Service, ServiceHost
 from tests.support.small_services import FINGERPRINT, SERVICES, Gate, SmallEmbedder
 from tests.support.worker_rig import accept
@@ -195,6 +195,25 @@ async def test_a_model_that_changed_since_the_last_block_is_refused(desk):
     async with desk.running("toy-2") as pipeline:
         with pytest.raises(ModelsDiffer):
             await pipeline.embed(dataset_id)
+
+
+async def test_a_text_without_a_vector_is_named_by_its_first_row_in_the_file(desk, monkeypatch):
+    embed = GrpcStages.embed
+
+    async def embed_all_but_one(self, texts, *options, **more):
+        if "bad" in texts:
+            row = {"row_index": str(texts.index("bad"))}
+            raise InvalidArgument.rebuild("no vector", "TEXT_NOT_EMBEDDABLE", row, None)
+        return await embed(self, texts, *options, **more)
+
+    monkeypatch.setattr(GrpcStages, "embed", embed_all_but_one)
+    texts = ["same"] * 300 + [f"message {row}" for row in range(700)] + ["bad", "last", "bad"]
+    rows = [f"{row},{text}" for row, text in enumerate(texts)]
+    dataset_id = desk.add("\n".join(["id,text", *rows]).encode())
+    async with desk.running(FINGERPRINT) as pipeline:
+        with pytest.raises(TextNotEmbeddable, match="row 1000 ") as raised:
+            await pipeline.embed(dataset_id)
+    assert raised.value.metadata == {"row_id": "1000"}
 
 
 async def broken_off(desk, pipeline, dataset_id):
