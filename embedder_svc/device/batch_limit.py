@@ -68,8 +68,7 @@ class BatchLimit:
             )
         if self.apply(failed_batch_size, token_count) < failed_batch_size:
             return
-        halved = max(SMALLEST_BATCH, failed_batch_size // 2)
-        is_first = self._ceiling is None
-        self._ceiling = halved if self._ceiling is None else min(halved, self._ceiling)
         tokens = failed_batch_size * token_count // 2
-        self._token_ceiling = tokens if is_first else min(tokens, self._token_ceiling)
+        self._token_ceiling = tokens if self._ceiling is None else min(tokens, self._token_ceiling)
+        if self._ceiling is None or failed_batch_size <= self._ceiling:
+            self._ceiling = max(SMALLEST_BATCH, failed_batch_size // 2)

@@ -20,6 +20,7 @@ from embedder_svc.vector_cache import VectorCache
 
 TEXTS = ["my card is late", "refund", "the money " * 9, "hello", "my refund is late " * 3, ""] * 9
 DIFFERENT_TEXTS = [f"{text} {row}" for row, text in enumerate(TEXTS)]
+EQUALLY_LONG_TEXTS = [f"card {number}" for number in range(100, 154)]
 ANY_TEXT = st.one_of(
     st.text(st.characters(categories=None), max_size=40),
     st.text(st.sampled_from("card \ud83d\ude00e\u0301\u200d\u202e日本\0"), max_size=90),
@@ -135,18 +136,34 @@ def test_batches_of_long_texts_are_bounded_by_tokens(tiny):
 
 def test_batches_are_halved_when_memory_runs_out_and_nothing_is_lost(tiny):
     model = WatchedModel(tiny, capacity=9, batch_token_count=0)
-    vectors = embed_texts(model, DIFFERENT_TEXTS).vectors
+    vectors = embed_texts(model, EQUALLY_LONG_TEXTS).vectors
     assert model.batch_sizes[:3] == [32, 16, 8]
     assert set(model.batch_sizes[3:-1]) == {8}
-    np.testing.assert_allclose(vectors, embed_texts(tiny, DIFFERENT_TEXTS).vectors, atol=1e-5)
+    np.testing.assert_allclose(vectors, embed_texts(tiny, EQUALLY_LONG_TEXTS).vectors, atol=1e-5)
+
+
+def test_short_texts_are_batched_as_large_as_fits_after_long_ones_ran_out_of_memory(tiny):
+    class BoundedByTokens(WatchedModel):
+        def encode(self, batch):
+            fits = sum(map(len, batch)) <= 200
+            self._capacity = 1024 if fits else 0
+            return super().encode(batch)
+
+    model = BoundedByTokens(tiny, batch_token_count=0)
+    texts = [f"{'card ' * 15} {number}" for number in range(100, 140)] + EQUALLY_LONG_TEXTS
+    vectors = embed_texts(model, texts).vectors
+    long = [len(lengths) for lengths in model.batches if lengths[0] > 9]
+    short = [len(lengths) for lengths in model.batches if lengths[0] <= 9]
+    assert max(short) > 2 * min(long)
+    np.testing.assert_allclose(vectors, embed_texts(tiny, texts).vectors, atol=1e-5)
 
 
 def test_the_batch_that_fits_is_remembered_by_later_calls(tiny):
     model = WatchedModel(tiny, capacity=16, batch_token_count=0)
     with Device(model) as device:
-        CallEmbedder(device).embed(DIFFERENT_TEXTS)
+        CallEmbedder(device).embed(EQUALLY_LONG_TEXTS)
         model.batches.clear()
-        CallEmbedder(device).embed(DIFFERENT_TEXTS)
+        CallEmbedder(device).embed(EQUALLY_LONG_TEXTS)
         assert device.safe_batch_size == 16
     assert max(model.batch_sizes) == 16
 
