@@ -10,7 +10,12 @@ from embedder_svc.errors import ModelNotLoaded
 from embedder_svc.gpu import gpu_may_be_used
 from embedder_svc.model import Backend
 from embedder_svc.model_files import is_static, read_model_files
-from embedder_svc.weights import ARCTIC_MODEL_ID, MINILM_MODEL_ID, ModelFolder
+from embedder_svc.weights import (
+    ARCTIC_MODEL_ID,
+    MINILM_MODEL_ID,
+    ModelFolder,
+    refuse_missing_folder,
+)
 
 AUTO = "auto"
 
@@ -42,6 +47,7 @@ def choose_model(model: str, backend: Backend, revision: str = "") -> Choice:
     ModelNotLoaded
         A revision is set and no model, or the backend is not installed.
     """
+    refuse_missing_folder(model)
     chosen = _choose(model, backend, revision)
     if chosen.backend is Backend.TORCH and not has_torch():
         raise _needs_torch(chosen.model)

@@ -71,9 +71,21 @@ def find_model(model: str, minilm_dir: Path | None = None, revision: str = "") -
                 model, "a folder has no revisions; unset LEVEL_EMBEDDER_REVISION, or name a model"
             )
         return ModelFolder(path, model_id=path.resolve().name)
-    if path.is_absolute() or model.startswith((".", "~")):
-        raise ModelNotLoaded(model, "there is no such folder; set LEVEL_EMBEDDER_MODEL to one")
+    refuse_missing_folder(model)
     return _download(model, revision)
+
+
+def refuse_missing_folder(model: str) -> None:
+    """Raise if ``model`` is the path of a folder that is not there.
+
+    Raises
+    ------
+    ModelNotLoaded
+        It is.
+    """
+    path = Path(model).expanduser()
+    if (path.is_absolute() or model.startswith((".", "~"))) and not path.is_dir():
+        raise ModelNotLoaded(model, "there is no such folder; check its path")
 
 
 def _find_minilm(minilm_dir: Path | None) -> ModelFolder:

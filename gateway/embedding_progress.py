@@ -10,7 +10,8 @@ from gateway.embedded_texts import TextCounts
 
 RATE_SECONDS = 15.0
 SAMPLE_SECONDS = 0.5
-# Before that, starting up counts for more than working does.
+UNHEARD_SECONDS = 5.0
+# Before that, one answer more or less counts for too much.
 FEWEST_RATED_SECONDS = 1.0
 
 
@@ -99,7 +100,8 @@ class EmbeddingMeter:
         self._seconds_before = seconds
         self._clock = clock
         self._start = clock()
-        self._samples: deque[tuple[float, int]] = deque([(self._start, done.row_count)])
+        self._samples: deque[tuple[float, int]] = deque()
+        self._last_heard = self._start
 
     @property
     def fraction(self) -> float:
@@ -114,9 +116,10 @@ class EmbeddingMeter:
         """Take what a call says of its next texts."""
         self._running[call] += counts
         self._most_rows = max(self._most_rows, self._counts().row_count)
-        now = self._clock()
-        if now - self._samples[-1][0] >= SAMPLE_SECONDS:
-            self._samples.append((now, self._most_rows))
+        self._last_heard = self._clock()
+        # The first answer begins the count: what went before it was starting up as well.
+        if not self._samples or self._last_heard - self._samples[-1][0] >= SAMPLE_SECONDS:
+            self._samples.append((self._last_heard, self._most_rows))
 
     def end(self, call: int) -> None:
         """Note that a call has answered all of its texts."""
@@ -150,7 +153,11 @@ class EmbeddingMeter:
         """Return rows a second over the last seconds; None where too little is known."""
         while len(self._samples) > 1 and now - self._samples[1][0] > RATE_SECONDS:
             self._samples.popleft()
-        since, rows = self._samples[0]
-        if now - since < FEWEST_RATED_SECONDS or self._most_rows == rows:
+        if not self._samples:
             return None
-        return (self._most_rows - rows) / (now - since)
+        since, rows = self._samples[0]
+        # Between two answers work goes on unseen; only after a while it has come to a stop.
+        seconds = max(self._last_heard, now - UNHEARD_SECONDS) - since
+        if seconds < FEWEST_RATED_SECONDS or self._most_rows == rows:
+            return None
+        return (self._most_rows - rows) / seconds

@@ -91,8 +91,8 @@ STATUS: dict[str, Any] = {
     "stage": None,
     "warnings": [
         "1 of 408 different texts is longer than the model reads (256 tokens): only the beginning"
-        " counts. Upload the file again with long_texts=mean (level run --long-texts mean) to have"
-        " all of them read."
+        " counts. To have all of them read, upload the file again with long_texts=mean: “Read long"
+        " texts to their end” on the page, --long-texts mean on the command line."
     ],
     "cluster_count": 2,
     "noise_count": 20,

@@ -102,7 +102,7 @@ class EmbeddingState(BaseModel):
         description="How long it will take at that rate; null until known."
     )
     cached_count: int = Field(
-        ge=0, description="Texts whose vectors the embedder knew from earlier datasets."
+        ge=0, description="Texts whose vectors the embedder had kept from earlier calls."
     )
     cache_hit_rate: float | None = Field(
         ge=0, le=1, description="Their share of rows_done; null while that is 0."

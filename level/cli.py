@@ -141,8 +141,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _serve(options: argparse.Namespace, console: Console) -> None:
+    from level.checked_settings import check_settings
     from level.server import ServeOptions, check_bind, serve
 
+    check_settings()
     settings = CommandSettings()
     check_bind(options.host, settings.allow_remote)
     data_dir = options.data_dir or settings.store
@@ -151,8 +153,10 @@ def _serve(options: argparse.Namespace, console: Console) -> None:
 
 
 def _run(options: argparse.Namespace, console: Console) -> None:
+    from level.checked_settings import check_settings
     from level.headless import RunOptions, run
 
+    check_settings()
     # Ended from outside, it leaves as little behind as after Ctrl-C.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)

@@ -124,6 +124,6 @@ def _truncation_warning(
         return [f"{share} too long to be read whole: only the beginning counts."]
     return [
         f"{share} longer than the model reads ({max_token_count} tokens): only the beginning"
-        " counts. Upload the file again with long_texts=mean (level run --long-texts mean) to have"
-        " all of them read."
+        " counts. To have all of them read, upload the file again with long_texts=mean: “Read long"
+        " texts to their end” on the page, --long-texts mean on the command line."
     ]

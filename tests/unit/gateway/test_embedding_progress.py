@@ -73,8 +73,20 @@ def test_rate_and_time_left_are_unknown_at_first_and_then_those_of_late(clock):
     progress = meter.progress()
     assert progress.rows_per_second == pytest.approx(100, rel=0.05)
     assert progress.seconds_left == pytest.approx(5_600 / progress.rows_per_second)
+    clock.now += 4
+    assert meter.progress().rows_per_second == progress.rows_per_second
     clock.now += 2 * RATE_SECONDS
     assert meter.progress().rows_per_second is None
+
+
+def test_what_came_before_the_first_answer_is_no_part_of_the_rate(clock):
+    meter = EmbeddingMeter(10_000, TextCounts(), clock=clock)
+    meter.begin(0)
+    clock.now += 60
+    for _ in range(4):
+        meter.add(0, rows(100))
+        clock.now += 2
+    assert meter.progress().rows_per_second == 50
 
 
 def test_at_its_end_the_rate_is_that_of_the_whole_without_what_was_there_before(clock):
