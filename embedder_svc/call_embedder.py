@@ -94,7 +94,7 @@ class CallEmbedder:
         self._queue = CallQueue(device, cancelled)
         # Another version or processor may round otherwise: what is stored tells which it was.
         self._digest = text_digester(
-            info.fingerprint, info.runtime, info.instruction_set, self._prefix, long_text_mode
+            info.fingerprint, info.runtime, info.instruction_set, self._prefix
         )
         self._known = KnownTexts(_REMEMBERED_TEXTS, info.dimension_count)
 
@@ -180,12 +180,17 @@ class CallEmbedder:
         if self._cache is None or not len(rows):
             return rows
         cached = self._cache.get_many([keys[row] for row in rows.tolist()])
-        places = slots[rows[cached.found]]
-        known.vectors[places] = cached.vectors
-        known.truncated[places] = cached.truncated
-        known.chunked[places] = cached.chunked
+        # A text that the model reads whole has one vector, whatever becomes of longer ones.
+        in_pieces = self._long_text_mode is LongTextMode.MEAN
+        usable = ~(cached.truncated if in_pieces else cached.chunked)
+        found = cached.found.copy()
+        found[cached.found] = usable
+        places = slots[rows[found]]
+        known.vectors[places] = cached.vectors[usable]
+        known.truncated[places] = cached.truncated[usable]
+        known.chunked[places] = cached.chunked[usable]
         known.cached[places] = True
-        return rows[~cached.found]
+        return rows[~found]
 
     def _tokenise(self, texts: list[str]) -> Pieces:
         some = portions([self._prefix + text for text in texts])

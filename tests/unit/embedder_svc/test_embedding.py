@@ -352,6 +352,18 @@ def test_other_models_never_share_vectors(tiny, cache, difference):
     assert embed_texts(other, ["card"], cache=cache).cached_count == 0
 
 
+@pytest.mark.parametrize("modes", [list(LongTextMode), list(LongTextMode)[::-1]])
+def test_a_text_that_is_read_whole_has_one_vector_whatever_becomes_of_long_ones(tiny, cache, modes):
+    texts = ["card", LONG, "money"]
+    for mode in [*modes, *modes]:
+        embedding = embed_texts(tiny, texts, long_text_mode=mode, cache=cache)
+        fresh = embed_texts(tiny, texts, long_text_mode=mode)
+        np.testing.assert_array_equal(embedding.vectors, fresh.vectors)
+        np.testing.assert_array_equal(embedding.truncated, fresh.truncated)
+        np.testing.assert_array_equal(embedding.chunked, fresh.chunked)
+    assert embedding.cached.tolist() == [True, False, True]
+
+
 def test_texts_before_a_failed_one_are_kept_for_the_next_call(tiny, cache):
     class Limited(WatchedModel):
         def encode(self, batch):
