@@ -88,8 +88,10 @@ def check_dataset(client: httpx.Client, name: str, data: bytes, status: dict) ->
     noise_share = terrain["noise"]["count"] / status["row_count"]
     assert len(terrain["hills"]) > 1
     assert noise_share < 0.5
-    largest = max(hill["size"] for hill in terrain["hills"])
-    assert largest < 0.8 * status["row_count"]
+    # Where nearly all rows are clearly one hill, as those of languages that the model cannot tell
+    # apart, the finest layer still shows what is in it.
+    finest = client.get(f"/api/terrain/{address}?layer=0").raise_for_status().json()["hills"]
+    assert max(hill["size"] for hill in finest) < 0.8 * status["row_count"]
     labels = [hill["label"] for hill in terrain["hills"]]
     assert len(set(labels)) == len(labels) and all(labels)
     client.post(f"/api/adjust/{address}", json={"adjustments": {"0": 0.5}}).raise_for_status()
