@@ -17,7 +17,12 @@ from level.stack import LocalStack
 
 READY_SECONDS = 120.0
 # Nothing of what a person has set may reach what is measured, least of all their own store.
-ENVIRONMENT = {"LEVEL_UPLOAD_RATE": "0", "LEVEL_DATABASE_URL": "", "GEMINI_API_KEY": ""}
+ENVIRONMENT = {
+    "LEVEL_UPLOAD_RATE": "0",
+    "LEVEL_DATABASE_URL": "",
+    "LEVEL_EMBEDDER_CACHE_MIB": "0",
+    "GEMINI_API_KEY": "",
+}
 
 
 @contextmanager
