@@ -14,6 +14,11 @@ DIMENSIONS = 24
 LIMIT = 2**20
 
 
+def disk_bytes(folder) -> int:
+    """Return the size of all files of a cache."""
+    return sum(path.stat().st_size for path in folder.iterdir())
+
+
 def key_of(number: int) -> bytes:
     return hashlib.blake2b(number.to_bytes(8, "little"), digest_size=16).digest()
 
