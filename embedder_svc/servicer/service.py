@@ -104,8 +104,12 @@ class EmbedderServicer(embedder_service_pb2_grpc.EmbedderServiceServicer):
         await asyncio.to_thread(self._device.close)
         await asyncio.to_thread(self._threads.shutdown)
         if self._cache is not None:
-            _log.info("vector cache closed", **dataclasses.asdict(self._cache.stats))
-            self._cache.close()
+            await asyncio.to_thread(self._close_cache, self._cache)
+
+    @staticmethod
+    def _close_cache(cache: VectorCache) -> None:
+        _log.info("vector cache closed", **dataclasses.asdict(cache.stats))
+        cache.close()
 
     async def _prepared(
         self, embedder: CallEmbedder, taken: AsyncGenerator[TextWindow, None]
