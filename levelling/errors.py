@@ -21,3 +21,9 @@ class InvalidSampling(InvalidArgument):
     """The rows that were asked for cannot be drawn from these weights."""
 
     reason = "FIELD_INVALID"
+
+
+class InvalidTarget(InvalidArgument):
+    """What a dataset is to be levelled to contradicts itself or is out of range."""
+
+    reason = "FIELD_INVALID"
