@@ -3,7 +3,6 @@
 import os
 import shutil
 import tempfile
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,11 @@ from rich.console import Console
 
 from level.client import GatewayClient
 from level.errors import CommandFailed
+from level.input_file import read_table_info
 from level.picture import write_picture
+from level.private_stack import prepare_command, private_stack
 from level.progress import show_progress
-from level.stack import LocalStack
 from level.summary import print_summary
-
-UPLOAD_SLACK_BYTES = 1 << 20
-REQUEST_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
@@ -41,8 +38,6 @@ class RunOptions:
         The layer that is shown, by its index from the finest; the terrain layer otherwise.
     data_dir : Path, optional
         A store to keep; a temporary one otherwise.
-    max_upload_size : int
-        Bytes that are taken in any case; the file's own size is always enough.
     """
 
     file: Path
@@ -52,7 +47,6 @@ class RunOptions:
     resampled: dict[str, int] = field(default_factory=dict)
     layer: int | None = None
     data_dir: Path | None = None
-    max_upload_size: int = 0
 
 
 def run(options: RunOptions, console: Console) -> None:
@@ -63,18 +57,10 @@ def run(options: RunOptions, console: Console) -> None:
     CommandFailed
         With the reason.
     """
-    _check_input(options.file)
+    prepare_command()
     _check_output(options.out)
-    with ExitStack() as cleanup:
-        data_dir = options.data_dir
-        if data_dir is None:
-            data_dir = Path(tempfile.mkdtemp(prefix="level-run-"))
-            cleanup.callback(shutil.rmtree, data_dir, ignore_errors=True)
-        with console.status("Starting …"):
-            stack = cleanup.enter_context(
-                LocalStack(data_dir, environment=_environment(options, data_dir))
-            )
-        client = GatewayClient(cleanup.enter_context(stack.client(timeout=REQUEST_SECONDS)))
+    read_table_info(options.file, options.fields.get("text_column"))
+    with private_stack(console, options.file, options.data_dir) as client:
         _run_on(client, options, console)
 
 
@@ -122,32 +108,9 @@ def _write_results(
         shutil.rmtree(fresh, ignore_errors=True)
 
 
-def _check_input(file: Path) -> None:
-    if file.is_dir():
-        raise CommandFailed(f"{file} is a folder; give a CSV file.")
-    if not file.exists():
-        raise CommandFailed(f"There is no file {file}.")
-    if not os.access(file, os.R_OK):
-        raise CommandFailed(f"{file} cannot be read: permission denied.")
-
-
 def _check_output(out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise CommandFailed(f"{out} is a file; choose another folder with --out.")
     parent = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
     if not os.access(parent, os.W_OK):
         raise CommandFailed(f"{parent} cannot be written to; choose another folder with --out.")
-
-
-def _environment(options: RunOptions, data_dir: Path) -> dict[str, str]:
-    """Return settings for a private stack.
-
-    Its database is its own, whatever is set for others: a shared one would hand its jobs to workers
-    that have not its files. The file's own size is never too large.
-    """
-    size = max(options.max_upload_size, options.file.stat().st_size + UPLOAD_SLACK_BYTES)
-    return {
-        "LEVEL_DATABASE_URL": f"sqlite:///{data_dir.resolve()}/level.sqlite",
-        "LEVEL_UPLOAD_RATE": "0",
-        "MAX_UPLOAD_SIZE": str(size),
-    }
