@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from cluster_svc.compute_options import ComputeOptions
 from cluster_svc.graph import build_graph
-from cluster_svc.jobs import ComputeOptions
 from level_rpc.errors import LevelError
 from levelapi.cluster.v1 import cluster_service_pb2 as messages
 from tests.support.cluster_calls import (
@@ -139,7 +139,7 @@ async def test_closing_the_service_ends_the_compute_process():
 async def test_the_compute_process_does_not_outlive_a_killed_service():
     script = (
         "import time; from cluster_svc.compute import ComputeProcess;"
-        "from cluster_svc.jobs import ComputeOptions;"
+        "from cluster_svc.compute_options import ComputeOptions;"
         "print(ComputeProcess(ComputeOptions()).pid, flush=True); time.sleep(60)"
     )
     parent = await asyncio.create_subprocess_exec(
