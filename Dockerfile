@@ -39,7 +39,7 @@ FROM packages AS terrain-packages
 RUN --mount=type=cache,target=/root/.cache/pip python install.py terrain
 
 FROM packages AS gateway-packages
-RUN --mount=type=cache,target=/root/.cache/pip python install.py gateway postgres
+RUN --mount=type=cache,target=/root/.cache/pip python install.py gateway postgres proof
 
 FROM packages AS minilm-packages
 RUN --mount=type=cache,target=/root/.cache/pip python install.py embedder

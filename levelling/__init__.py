@@ -16,7 +16,17 @@ from levelling.measures import (
     max_repeat,
     measure,
 )
-from levelling.resample import resample_rows
+from levelling.resample import resample_rows, spread_copies
+from levelling.solver import (
+    LevelCurve,
+    Problem,
+    Solution,
+    level_curve,
+    make_problem,
+    share_out,
+    solve,
+)
+from levelling.targets import Target, TargetKind
 from levelling.weights import row_weights
 
 __all__ = [
@@ -27,15 +37,25 @@ __all__ = [
     "InvalidGroup",
     "InvalidLayout",
     "InvalidSampling",
+    "LevelCurve",
+    "Problem",
+    "Solution",
+    "Target",
+    "TargetKind",
     "compute_gini_coefficient",
     "design_effect",
     "effective_clusters",
     "effective_sample_size",
     "flatness",
+    "level_curve",
+    "make_problem",
     "max_repeat",
     "measure",
     "place_hills",
     "place_layers",
     "resample_rows",
     "row_weights",
+    "share_out",
+    "solve",
+    "spread_copies",
 ]

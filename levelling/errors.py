@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from level_rpc.errors import InvalidArgument
+from level_rpc.errors import FailedPrecondition, InvalidArgument
 
 
 class InvalidGroup(InvalidArgument):
@@ -27,3 +27,15 @@ class InvalidTarget(InvalidArgument):
     """What a dataset is to be levelled to contradicts itself or is out of range."""
 
     reason = "FIELD_INVALID"
+
+
+class InvalidProof(InvalidArgument):
+    """From these rows, labels and options nothing can be learnt about a levelling."""
+
+    reason = "FIELD_INVALID"
+
+
+class ProofNotInstalled(FailedPrecondition):
+    """What trains the models of a proof is not installed."""
+
+    reason = "FAILED_PRECONDITION"

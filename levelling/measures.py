@@ -35,10 +35,17 @@ class Balance:
         Rows in no cluster, whatever their weight.
     effective_sample_size : float
         How many rows of equal weight say as much as these, 0 to ``row_count``.
+    effective_sample_share : float
+        The same as a share of all rows, those of weight 0 included, 0 to 1; 1 without rows.
     design_effect : float
         ``row_count / effective_sample_size``, at least 1.
     max_repeat : float
         The most often any row is repeated, at least 1 when there is a row to repeat.
+    dropped_row_count : int
+        Rows of weight 0, noise included.
+    duplicate_count : int
+        How many of these were dropped as near-duplicates of others. Groups do not tell: 0 from
+        `measure`, for whoever drops rows to fill in.
     """
 
     gini: float
@@ -48,8 +55,11 @@ class Balance:
     row_count: int
     noise_count: int
     effective_sample_size: float
+    effective_sample_share: float
     design_effect: float
     max_repeat: float
+    dropped_row_count: int
+    duplicate_count: int = 0
 
 
 def measure(groups: Groups) -> Balance:
@@ -67,6 +77,7 @@ def measure(groups: Groups) -> Balance:
     """
     weights, counts = groups.row_weights, groups.row_counts
     sizes = _cluster_sizes(groups)
+    sample, row_count = effective_sample_size(weights, counts), int(counts.sum())
     return Balance(
         gini=compute_gini_coefficient(sizes),
         flatness=flatness(sizes),
@@ -74,9 +85,11 @@ def measure(groups: Groups) -> Balance:
         effective_clusters=effective_clusters(sizes),
         row_count=int(counts[weights > 0].sum()),
         noise_count=int(counts[groups.cluster_ids == NOISE_ID].sum()),
-        effective_sample_size=effective_sample_size(weights, counts),
+        effective_sample_size=sample,
+        effective_sample_share=sample / row_count if row_count else 1.0,
         design_effect=design_effect(weights, counts),
         max_repeat=max_repeat(weights, counts),
+        dropped_row_count=int(counts[weights == 0].sum()),
     )
 
 

@@ -68,8 +68,9 @@ class NoisePolicy:
     Parameters
     ----------
     kind : NoiseKind
-        KEEP and DROP all of them; CAP: keep at most `share` of the kept rows; ASSIGN: those within
-        `max_distance` join their nearest cluster, the others stay noise.
+        KEEP all of them, or as large a part as of a budget; DROP all; CAP: keep at most `share` of
+        the kept rows, drawn at random; ASSIGN: those within `max_distance` join their nearest
+        cluster, the others stay noise.
     share : float, optional
         0 to 1, for CAP alone.
     max_distance : float, optional
@@ -100,12 +101,15 @@ class DuplicatePolicy:
     Parameters
     ----------
     kind : DuplicateKind
-        DISCOUNT: each row of a group weighs one over the size of the group.
+        DROP: one row of each group stays, wherever the others are. DISCOUNT: rows of a cluster
+        that are in one group count as one together: each weighs one over how many they are; where
+        rows are picked, one is picked before any of its copies.
     max_distance : float
         Cosine distance up to which rows are near-duplicates, 0 to 2. Rows whose normalised texts
         are equal are near-duplicates at any distance.
     keep : KeepStrategy
-        Which row of a group stays, for DROP, and the one that is picked first otherwise.
+        Which row of a group stays, for DROP, and the one that is picked first otherwise; of rows
+        in a cluster and noise always one in a cluster.
     """
 
     kind: DuplicateKind = DuplicateKind.KEEP
@@ -127,13 +131,16 @@ class LevelRequest:
     mode : Mode, optional
         WEIGHTS unless a budget is given, which needs ROWS.
     budget : int, optional
-        How much is kept, in `budget_unit`, at least 1; as much as there is when not given.
+        How much is kept, in `budget_unit`, at least 1. When not given, as much as there is; where
+        rows are picked, as much as there may be for the target to be met.
     budget_unit : BudgetUnit
     max_repeat : float, optional
-        The most that a row may count or be repeated, at least 1. Without a limit for WEIGHTS when
-        not given; 1, no repeats, for ROWS.
+        The most that a row may count or be repeated, at least 1; rounded down for ROWS. Without a
+        limit for WEIGHTS when not given; 1, no repeats, for ROWS. With discounted near-duplicates
+        it is the most that a group may count.
     pinned : mapping of int to float
-        Weights that must stay as they are, by cluster id of `layer`; at least 0.
+        Weights that must stay as they are, by cluster id of `layer`, -1 for noise; at least 0. Of
+        the rows that the policies leave; before every other limit.
     floor, ceiling : float, optional
         The least and most effective size of every cluster, in rows. A cluster that has fewer rows
         than the floor keeps what it has, unless repeats fill it.
@@ -141,7 +148,8 @@ class LevelRequest:
         The same for single clusters, by id, before `floor` and `ceiling`.
     layer : int, optional
         The layer that is levelled, 0 is the finest; the terrain layer when not given. Finer
-        clusters share what their parent gets, in proportion to their sizes.
+        clusters share what their parent gets: its weight, or its number of rows as `sampling`
+        picks them.
     noise : NoisePolicy
     duplicates : DuplicatePolicy
     sampling : SamplingStrategy

@@ -61,6 +61,38 @@ def resample_rows(
     return _spread(candidates, copies, generator)
 
 
+def spread_copies(copies: ArrayLike) -> NDArray[np.int64]:
+    """Return every row as often as asked, its copies equally far apart, without any chance.
+
+    The first copy of a row stands where the row stands in the input, the others in equal steps from
+    there, around the end: row i of n with c copies is at ``(i + 0.5) / n + j / c`` modulo 1 of the
+    result, j from 0. Without repeats that is the order of the input.
+
+    Parameters
+    ----------
+    copies : array_like of shape (n_rows,), int
+        How often each row comes, at least 0.
+
+    Returns
+    -------
+    ndarray of shape (sum of copies,), int64
+        Indices into `copies`.
+
+    Raises
+    ------
+    InvalidSampling
+        If a count is negative.
+    """
+    counts = np.asarray(copies, dtype=np.int64)
+    if (counts < 0).any():
+        raise InvalidSampling("a row cannot come less than 0 times", field="copies")
+    rows = np.repeat(np.arange(counts.size), counts)
+    copy_index = np.arange(rows.size) - np.repeat(np.cumsum(counts) - counts, counts)
+    keys = ((rows + 0.5) / max(counts.size, 1) + copy_index / counts[rows]) % 1.0
+    spread: NDArray[np.int64] = rows[np.argsort(keys, kind="stable")]
+    return spread
+
+
 def _expected_counts(
     weights: NDArray[np.float64], rows: int, max_repeat: int | None
 ) -> NDArray[np.float64]:

@@ -8,6 +8,8 @@ install_heavy() {
     install_torch && setup all,test,torch,postgres ||
         echo "torch could not be installed; its tests are skipped." >&2
     install_ray || echo "Ray could not be installed; its tests are skipped." >&2
+    install_datasets ||
+        echo "Hugging Face datasets could not be installed; its tests are skipped." >&2
     install_programs ||
         echo "Chromium or PostgreSQL could not be installed; their tests are skipped." >&2
 }
@@ -29,6 +31,13 @@ install_ray() {
     .venv/bin/python -c "import ray" 2> /dev/null && return
     .venv/bin/python -m pip install --quiet --disable-pip-version-check \
         --constraint scripts/constraints.txt --only-binary ray ray
+}
+
+# Not in an extra: a person's training program needs it, Level does not.
+install_datasets() {
+    .venv/bin/python -c "import datasets" 2> /dev/null && return
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check \
+        --constraint scripts/constraints.txt datasets
 }
 
 install_programs() {

@@ -21,3 +21,9 @@ class InvalidHeightScale(InvalidArgument):
     """The height scale is not a number that heights can be multiplied with."""
 
     reason = "FIELD_INVALID"
+
+
+class InvalidProblem(InvalidArgument):
+    """More clusters, or steps of a curve, than one call solves for."""
+
+    reason = "FIELD_INVALID"

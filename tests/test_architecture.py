@@ -47,12 +47,17 @@ VENDORS = {
     "psycopg": [],
     "ray": ["cluster_svc/neighbors/ray_search.py", "embedder_svc/backends/on_ray/ray_pool.py"],
     "sentence_transformers": ["embedder_svc/backends/torch_model.py"],
-    "sklearn": ["cluster_svc/algorithms/kmeans.py"],
+    "sklearn": [
+        "cluster_svc/algorithms/kmeans.py",
+        "level/balancer.py",
+        "levelling/proof/models.py",
+    ],
     "torch": [
         "cluster_svc/neighbors/bf16_search.py",
         "cluster_svc/neighbors/torch_search.py",
         "embedder_svc/backends/torch_model.py",
     ],
+    "xlsxwriter": ["gateway/exports/workbook.py"],
 }
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "os.system", "os.popen"}
 FORBIDDEN_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve", "joblib"}
@@ -164,7 +169,7 @@ def test_every_package_is_checked_built_and_contracted():
 def test_every_package_stands_in_an_import_contract():
     contracts = PROJECT["tool"]["importlinter"]["contracts"]
     constrained = {
-        package
+        package.split(".")[0]
         for contract in contracts
         for package in (*contract.get("modules", ()), *contract.get("source_modules", ()))
     }
@@ -240,6 +245,7 @@ def test_only_servicers_stages_and_the_plumbing_know_grpc():
         ("levelling", ["grpc", "google", "levelapi"]),
         ("level_rpc.errors", ["grpc", "google", "levelapi"]),
         ("level.cli", ["grpc", "levelapi"]),
+        ("level.local_stages", ["grpc", "levelapi", "numba", "onnxruntime", "sklearn"]),
         ("cluster_svc.compute", ["grpc", "sklearn", "torch", "ray"]),
         ("cluster_svc.registry", ["grpc", "sklearn", "torch", "ray"]),
         ("embedder_svc.embedding", ["grpc", "levelapi", "torch", "onnxruntime"]),

@@ -43,6 +43,18 @@ class TerrainClient:
         ]
         return ask(self.service.Measure, self.part.MeasureRequest(groups=messages))
 
+    def solve(self, sizes, target=None, limits=(), **fields):
+        """Return the answer for clusters of these sizes; `limits` are fields of each cluster."""
+        limits = limits or [{}] * len(sizes)
+        clusters = [
+            self.part.SolveCluster(cluster_id=number, row_count=size, **one)
+            for number, (size, one) in enumerate(zip(sizes, limits, strict=True))
+        ]
+        request = self.part.SolveRequest(clusters=clusters, **fields)
+        if target:
+            request.target.CopyFrom(self.part.SolveTarget(**target))
+        return ask(self.service.Solve, request)
+
 
 TWO_HILLS = ((10.0, 12.0, 3.0, 10.0), (30.0, 25.0, 2.0, 4.0))
 
@@ -147,6 +159,7 @@ def test_figures_of_balance(client):
     assert (answer.row_count, answer.noise_count) == (120, 20)
     assert answer.effective_sample_size == pytest.approx(120)
     assert (answer.design_effect, answer.max_repeat) == (1, 1)
+    assert (answer.effective_sample_share, answer.dropped_row_count) == (1, 0)
 
 
 def test_weights_have_their_cost(client):
@@ -155,6 +168,8 @@ def test_weights_have_their_cost(client):
     assert (answer.row_count, answer.noise_count) == (100, 10)
     assert answer.effective_sample_size == pytest.approx(200**2 / (50 + 50 * 9))
     assert answer.design_effect == pytest.approx(100 / answer.effective_sample_size)
+    assert answer.effective_sample_share == pytest.approx(answer.effective_sample_size / 110)
+    assert (answer.dropped_row_count, answer.duplicate_count) == (10, 0)
 
 
 def test_the_groups_of_a_cluster_are_summed(client):
@@ -182,3 +197,89 @@ def test_a_group_that_is_none_is_refused(client, groups):
 def test_no_cluster_is_level(client, groups):
     answer = client.measure(*groups)
     assert (answer.gini, answer.flatness, answer.cluster_count) == (0, 1, 0)
+
+
+def test_a_flatness_is_met_at_the_least_cost(client):
+    answer = client.solve([300, 100], {"flatness": 0.8})
+    assert not answer.unmet and answer.flatness == pytest.approx(0.8)
+    assert [one.cluster_id for one in answer.clusters] == [0, 1]
+    assert [one.size for one in answer.clusters] == pytest.approx([240, 160])
+    assert [one.weight for one in answer.clusters] == pytest.approx([0.8, 1.6])
+    assert answer.effective_sample_size == pytest.approx(400**2 / (300 * 0.64 + 100 * 2.56))
+    assert answer.total == pytest.approx(400)
+    assert not answer.clusters[0].HasField("row_count") and not answer.HasField("cost")
+
+
+@pytest.mark.parametrize(
+    ("target", "sizes"),
+    [
+        ({"gini": 0.1}, [240, 160]),
+        ({"alpha": 0.0}, [200, 200]),
+        ({"alpha": 1.0}, [300, 100]),
+    ],
+)
+def test_other_targets(client, target, sizes):
+    answer = client.solve([300, 100], target)
+    assert [one.size for one in answer.clusters] == pytest.approx(sizes)
+
+
+def test_shares_by_cluster(client):
+    shares = [client.part.ClusterShare(cluster_id=1, share=2.0)]
+    answer = client.solve([300, 100], {"shares": client.part.ClusterShares(shares=shares)})
+    assert [one.size for one in answer.clusters] == [0, 400]
+
+
+def test_without_a_target_it_is_as_flat_as_pays_and_a_step_of_the_curve(client):
+    answer = client.solve([500, 100, 20], curve_step_count=11)
+    assert len(answer.curve) == 11
+    assert answer.curve[answer.default_step].flatness == pytest.approx(answer.flatness)
+    flatness = [step.flatness for step in answer.curve]
+    sample = [step.effective_sample_size for step in answer.curve]
+    assert flatness == sorted(flatness) and sample == sorted(sample, reverse=True)
+    assert answer.curve[0].effective_sample_share == pytest.approx(1)
+
+
+def test_whole_rows_of_a_budget_and_limits(client):
+    limits = [{"upper": 30.0}, {"lower": 5.0, "upper": 5.0}, {}]
+    answer = client.solve([500, 100, 20], limits=limits, total=50.0, whole_numbers=True)
+    assert [one.row_count for one in answer.clusters] == [25, 5, 20]
+    assert any("pinned" in sentence for sentence in answer.binding)
+
+
+def test_costs_of_rows_are_not_more_than_wanted(client):
+    limits = [{"row_cost": 40.0}, {"row_cost": 10.0}]
+    answer = client.solve([500, 500], limits=limits, total=1_000.0, whole_numbers=True)
+    assert 950 <= answer.cost <= 1_000
+
+
+def test_what_cannot_be_met_is_said_and_the_nearest_is_given(client):
+    answer = client.solve([300, 10], {"flatness": 1.0}, max_repeat=2.0)
+    assert len(answer.unmet) == 1 and "max_repeat" in answer.unmet[0]
+    assert [one.size for one in answer.clusters] == pytest.approx([290, 20])
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"total": math.nan}, "total"),
+        ({"total": 0.0}, "total"),
+        ({"max_repeat": 0.5}, "max_repeat"),
+        ({"target": {"flatness": 2.0}}, "target.value"),
+        ({"limits": [{"lower": math.nan}, {}]}, "lower"),
+        ({"limits": [{"lower": 2.0, "upper": 1.0}, {}]}, "lower"),
+        ({"limits": [{"row_cost": 1.0}, {}]}, "row_costs"),
+        ({"curve_step_count": 1}, "curve_step_count"),
+        ({"curve_step_count": 201}, "curve_step_count"),
+    ],
+)
+def test_a_problem_that_is_none_is_refused(client, fields, field):
+    with pytest.raises(Refusal) as caught:
+        client.solve([300, 100], **fields)
+    assert (caught.value.code, caught.value.reason) == (INVALID, "FIELD_INVALID")
+    assert caught.value.metadata["field"] == field
+
+
+def test_too_many_clusters_are_refused(client):
+    with pytest.raises(Refusal) as caught:
+        client.solve([1] * 20_001)
+    assert (caught.value.reason, caught.value.metadata["field"]) == ("FIELD_INVALID", "clusters")

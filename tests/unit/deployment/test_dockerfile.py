@@ -155,7 +155,7 @@ def test_every_installed_package_is_pinned():
         ("cluster-packages", "cluster"),
         ("analyzer-packages", "analyzer"),
         ("terrain-packages", "terrain"),
-        ("gateway-packages", "gateway postgres"),
+        ("gateway-packages", "gateway postgres proof"),
     ],
 )
 def test_each_image_gets_the_packages_of_its_own_extra(stage, extras):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from levelling import InvalidSampling, resample_rows
+from levelling import InvalidSampling, resample_rows, spread_copies
 
 weights_of_rows = st.lists(st.one_of(st.just(0.0), st.floats(1e-3, 1e3)), min_size=1, max_size=50)
 
@@ -113,3 +113,30 @@ def test_arguments_out_of_range_are_refused_by_name(arguments, field):
 def test_weights_that_are_none_are_refused(weights):
     with pytest.raises(InvalidSampling):
         resample_rows(weights)
+
+
+# --- copies as asked
+
+
+@given(st.lists(st.integers(0, 5), max_size=40))
+def test_every_row_comes_as_often_as_asked(copies):
+    rows = spread_copies(copies)
+    assert np.bincount(rows, minlength=len(copies)).tolist() == copies
+
+
+def test_rows_without_repeats_keep_their_order():
+    assert spread_copies([1, 0, 1, 1]).tolist() == [0, 2, 3]
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_copies_are_equally_far_apart(count):
+    copies = np.ones(200, np.int64)
+    copies[60] = count
+    places = np.flatnonzero(spread_copies(copies) == 60)
+    gaps = np.diff([*places, places[0] + copies.sum()])
+    assert gaps.min() >= copies.sum() // count - 1
+
+
+def test_less_than_no_copies_are_refused():
+    with pytest.raises(InvalidSampling, match="less than 0"):
+        spread_copies([1, -1])
