@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections import Counter
 from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import aclosing
@@ -13,13 +12,14 @@ import grpc
 import structlog
 
 from analyzer_svc.analysis import Dataset, analyze_all_clusters
+from analyzer_svc.checks import MAX_TERMS, check_cluster, check_dataset, require
 from analyzer_svc.clusters import ClusterAnalysis, ClusterTexts, LabelSource, Outcome
-from analyzer_svc.errors import InvalidCluster
 from analyzer_svc.language_model import LanguageModel
 from analyzer_svc.limits import DEFAULT_LIMITS, NamingLimits
 from level_rpc.errors import ConfigNotFirst
+from level_rpc.limits import IDLE_SECONDS
 from level_rpc.server import Service
-from level_rpc.streams import IDLE_SECONDS, received
+from level_rpc.streams import received
 from levelapi.analyzer.v1 import analyzer_service_pb2 as messages
 from levelapi.analyzer.v1 import analyzer_service_pb2_grpc as stubs
 
@@ -28,11 +28,8 @@ SERVICE = Service(
 )
 
 _MAX_CLUSTERS = 100_000
-_MAX_EXEMPLARS = 10
-_MAX_TERMS = 1_000
 # All term counts of a call are in memory at once: about half a gigabyte.
 _MAX_TERMS_IN_ALL = 5_000_000
-_LANGUAGE_CODE = re.compile(r"(?:[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*)?")
 
 _LABEL_SOURCES = {
     LabelSource.LLM: messages.LABEL_SOURCE_LLM,
@@ -108,40 +105,31 @@ async def _receive(
             continue
         cluster = _decode(request.cluster)
         term_count += len(cluster.term_counts)
-        _require(cluster.cluster_id not in clusters, "cluster_id", "stands twice")
-        _require(len(clusters) < config.cluster_count, "cluster_count", "is less than were sent")
-        _require(term_count <= _MAX_TERMS_IN_ALL, "term_counts", "are over 5,000,000 in all")
+        require(cluster.cluster_id not in clusters, "cluster_id", "stands twice")
+        require(len(clusters) < config.cluster_count, "cluster_count", "is less than were sent")
+        require(term_count <= _MAX_TERMS_IN_ALL, "term_counts", "are over 5,000,000 in all")
         clusters[cluster.cluster_id] = cluster
     if config is None:
         raise ConfigNotFirst("a stream is one config, then clusters", received="nothing")
-    _require(len(clusters) == config.cluster_count, "cluster_count", "is more than were sent")
+    require(len(clusters) == config.cluster_count, "cluster_count", "is more than were sent")
     return config, list(clusters.values())
 
 
 def _checked_config(config: messages.AnalyzeClustersConfig) -> messages.AnalyzeClustersConfig:
     """Return the config if its fields are in range."""
     in_range = 0 <= config.cluster_count <= _MAX_CLUSTERS
-    _require(in_range, "cluster_count", f"is not in 0..{_MAX_CLUSTERS}")
-    # The code goes into the instruction, which holds nothing else of the caller's.
-    is_code = _LANGUAGE_CODE.fullmatch(config.language_code) is not None
-    _require(is_code and len(config.language_code) <= 35, "language_code", "is not BCP 47")
+    require(in_range, "cluster_count", f"is not in 0..{_MAX_CLUSTERS}")
+    check_dataset(Dataset(config.dataset_description, config.language_code))
     return config
 
 
 def _decode(cluster: messages.ClusterTexts) -> ClusterTexts:
     """Return the cluster if its fields are in range."""
-    _require(cluster.cluster_id >= 0, "cluster_id", "is below 0")
-    _require(cluster.row_count >= 0, "row_count", "is below 0")
-    _require(len(cluster.texts) <= _MAX_EXEMPLARS, "texts", f"are over {_MAX_EXEMPLARS}")
-    _require(len(cluster.term_counts) <= _MAX_TERMS, "term_counts", f"are over {_MAX_TERMS}")
+    require(len(cluster.term_counts) <= MAX_TERMS, "term_counts", f"are over {MAX_TERMS}")
     counts = {item.term: item.count for item in cluster.term_counts if item.term}
-    _require(min(counts.values(), default=1) > 0, "term_counts", "have a count below 1")
-    return ClusterTexts(cluster.cluster_id, cluster.row_count, tuple(cluster.texts), counts)
-
-
-def _require(condition: bool, field: str, fault: str) -> None:
-    if not condition:
-        raise InvalidCluster(f"{field} {fault}", field=field)
+    decoded = ClusterTexts(cluster.cluster_id, cluster.row_count, tuple(cluster.texts), counts)
+    check_cluster(decoded)
+    return decoded
 
 
 def _kind(outcome: Outcome) -> str:

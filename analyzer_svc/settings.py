@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from analyzer_svc.limits import NamingLimits
-from level_rpc.streams import IDLE_SECONDS
+from level_rpc.limits import IDLE_SECONDS
 
 
 class Settings(BaseSettings):

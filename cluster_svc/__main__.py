@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 from cluster_svc.engine import ComputeEngine
-from cluster_svc.jobs import ComputeOptions
 from cluster_svc.servicer import SERVICE, ClusterServicer
 from cluster_svc.settings import Settings
 from cluster_svc.uploads import Limits
@@ -17,13 +16,7 @@ def main() -> None:
     settings = Settings()
 
     def build_servicer() -> ClusterServicer:
-        options = ComputeOptions(
-            thread_count=settings.threads,
-            engine=settings.engine,
-            ray_address=settings.ray_address,
-            device=settings.device,
-        )
-        engine = ComputeEngine(options, queue_limit=settings.queue_limit)
+        engine = ComputeEngine(settings.compute_options(), queue_limit=settings.queue_limit)
         limits = Limits(settings.max_array_bytes, settings.idle_seconds, settings.default_eps)
         return ClusterServicer(engine, limits)
 

@@ -56,7 +56,7 @@ def for_each_block(
     thread_count : int
         At least 1.
     report
-        Called from this thread with the fraction done after every block.
+        Called from this thread with the fraction done after every block; may raise to end the work.
     """
     starts = range(0, count, block_size)
     if thread_count == 1 or len(starts) < 2:
@@ -66,6 +66,10 @@ def for_each_block(
         return
     with ThreadPoolExecutor(thread_count) as pool:
         blocks = [pool.submit(work, start, min(start + block_size, count)) for start in starts]
-        for done, block in enumerate(as_completed(blocks), 1):
-            block.result()
-            report(done / len(blocks))
+        try:
+            for done, block in enumerate(as_completed(blocks), 1):
+                block.result()
+                report(done / len(blocks))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise

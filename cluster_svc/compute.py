@@ -12,8 +12,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from cluster_svc import channel
+from cluster_svc.compute_options import ComputeOptions
 from cluster_svc.errors import ComputeCrashed
-from cluster_svc.jobs import ComputeOptions, Event, Job
+from cluster_svc.jobs import Event, Job
 
 _PACKAGE_ROOT = Path(__file__).parent.parent
 

@@ -7,7 +7,8 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 
 from cluster_svc.compute import ComputeProcess
-from cluster_svc.jobs import ComputeOptions, End, Event, Failed, Job
+from cluster_svc.compute_options import ComputeOptions
+from cluster_svc.jobs import End, Event, Failed, Job
 from cluster_svc.progress import Progress, Stage
 from level_rpc.errors import QueueFull
 

@@ -17,35 +17,22 @@ from cluster_svc.progress import Progress
 from cluster_svc.shared_array import SharedArray
 from cluster_svc.vectors import FloatArray, IntArray
 from level_rpc.errors import LevelError
+from levelling.plans.picks import PickTask, Selection
+
+Vectors = SharedArray | FloatArray
+"""Of one row each; in memory that two processes share where a job goes to another one."""
 
 
-@dataclass(frozen=True)
-class ComputeOptions:
-    """How the compute process works, whatever the job.
-
-    Attributes
-    ----------
-    thread_count : int
-        Threads that compute at once, at least 1.
-    engine : str
-        Where nearest neighbours are sought: ``local``, or ``ray``.
-    ray_address : str
-        Of the Ray cluster; empty for the one that runs on this machine.
-    device : str
-        What seeks them locally: ``auto``, ``cpu`` or ``cuda``.
-    """
-
-    thread_count: int = 1
-    engine: str = "local"
-    ray_address: str = ""
-    device: str = "auto"
+def array_of(vectors: Vectors) -> FloatArray:
+    """Return the vectors of a job, wherever they lie."""
+    return vectors.array if isinstance(vectors, SharedArray) else vectors
 
 
 @dataclass(frozen=True)
 class ClusterJob:
     """Arguments of `run_clustering`."""
 
-    vectors: SharedArray
+    vectors: Vectors
     algorithm: str
     parameters: Mapping[str, Value]
     seed: int
@@ -73,7 +60,25 @@ class AssignJob:
     """Arguments of `assign_rows`."""
 
     model: AssignModel
-    vectors: SharedArray
+    vectors: Vectors
+
+
+@dataclass(frozen=True)
+class FindNearDuplicatesJob:
+    """Arguments of `find_near_duplicates`."""
+
+    graph: NeighborGraph
+    max_distance: float
+    text_keys: NDArray[np.int64] | None
+
+
+@dataclass(frozen=True)
+class SelectRowsJob:
+    """Arguments of `select_rows`."""
+
+    task: PickTask
+    graph: NeighborGraph
+    vectors: Vectors
 
 
 @dataclass(frozen=True)
@@ -123,6 +128,20 @@ class RowsAssigned:
 
 
 @dataclass(frozen=True)
+class NearDuplicatesFound:
+    """The end of a FindNearDuplicatesJob: int32 groups of shape (rows,)."""
+
+    groups: IntArray
+
+
+@dataclass(frozen=True)
+class RowsSelected:
+    """The end of a SelectRowsJob."""
+
+    selection: Selection
+
+
+@dataclass(frozen=True)
 class Failed:
     """The end of a job that raised an error meant for callers, or met one that it did not expect.
 
@@ -138,6 +157,6 @@ class Failed:
     details: str = ""
 
 
-Job = ClusterJob | LayOutJob | AssignJob
-End = Clustered | LaidOut | RowsAssigned | Failed
+Job = ClusterJob | LayOutJob | AssignJob | FindNearDuplicatesJob | SelectRowsJob
+End = Clustered | LaidOut | RowsAssigned | NearDuplicatesFound | RowsSelected | Failed
 Event = Progress | GraphBuilt | LayoutDrafted | End

@@ -24,6 +24,8 @@ class Stage(StrEnum):
     STATISTICS = "statistics"
     LAYOUT = "layout"
     ASSIGN = "assign"
+    NEAR_DUPLICATES = "near_duplicates"
+    SELECTION = "selection"
 
 
 @dataclass(frozen=True)

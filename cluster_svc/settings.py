@@ -8,7 +8,8 @@ from typing import Literal
 from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from level_rpc.streams import IDLE_SECONDS
+from cluster_svc.compute_options import ComputeOptions
+from level_rpc.limits import IDLE_SECONDS
 
 
 def count_cores() -> int:
@@ -69,3 +70,7 @@ class Settings(BaseSettings):
 
     grace_seconds: float = Field(default=30.0, ge=0)
     """How long calls may go on after a request to stop."""
+
+    def compute_options(self) -> ComputeOptions:
+        """Return how whatever computes is to work."""
+        return ComputeOptions(self.threads, self.engine, self.ray_address, self.device)

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cluster_svc.graph import NeighborGraph
+from cluster_svc.request_limits import MAX_ROW_COUNT, check_range
 from cluster_svc.shared_array import SharedArray
 from level_rpc.errors import ConfigNotFirst, FieldInvalid
-from level_rpc.streams import IDLE_SECONDS, received
+from level_rpc.limits import IDLE_SECONDS
+from level_rpc.streams import received
 from level_rpc.tensors import ArrayAssembler
-
-MAX_ROW_COUNT = 2**31 - 1
 
 # Progress is told at every tenth.
 _STEP = 0.1
@@ -166,12 +166,6 @@ class Upload:
     def _fraction(self) -> float:
         row_count = sum(array.received_row_count for array in self._arrays.values())
         return row_count / self._announced_rows
-
-
-def check_range(field: str, value: int, low: int, high: int) -> None:
-    """Raise FieldInvalid unless a field of the config is within its range."""
-    if not low <= value <= high:
-        raise FieldInvalid(f"config.{field} must be {low} to {high}", field=f"config.{field}")
 
 
 def _open(request: Any) -> tuple[str, Any]:

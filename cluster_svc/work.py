@@ -8,19 +8,24 @@ from functools import singledispatch
 
 from cluster_svc.assign import assign_rows
 from cluster_svc.clusters import run_clustering
+from cluster_svc.compute_options import ComputeOptions
 from cluster_svc.jobs import (
     AssignJob,
     Clustered,
     ClusterJob,
-    ComputeOptions,
     End,
     Event,
+    FindNearDuplicatesJob,
     GraphBuilt,
     Job,
     LaidOut,
     LayoutDrafted,
     LayOutJob,
+    NearDuplicatesFound,
     RowsAssigned,
+    RowsSelected,
+    SelectRowsJob,
+    array_of,
 )
 from cluster_svc.layout import lay_out
 from cluster_svc.layout.quality import neighbor_preservation, own_hill_fraction
@@ -28,6 +33,8 @@ from cluster_svc.neighbors import NeighborSearch
 from cluster_svc.neighbors.engines import choose_search
 from cluster_svc.progress import Stage, StageProgress, part_of
 from cluster_svc.vectors import FloatArray
+from levelling.duplicates.near_duplicates import find_near_duplicates
+from levelling.selection import select_rows
 
 Send = Callable[[Event], None]
 
@@ -74,7 +81,7 @@ def _do(job: Job, options: ComputeOptions, send: Send) -> End:
 @_do.register
 def _cluster(job: ClusterJob, options: ComputeOptions, send: Send) -> End:
     clustering = run_clustering(
-        job.vectors.array,
+        array_of(job.vectors),
         job.algorithm,
         job.parameters,
         job.seed,
@@ -126,6 +133,23 @@ def _send_drafts(send: Send) -> Callable[[FloatArray], None]:
 def _assign(job: AssignJob, options: ComputeOptions, send: Send) -> End:
     report = StageProgress({Stage.ASSIGN: 1.0}, send).begin(Stage.ASSIGN)
     assigned = assign_rows(
-        job.model, job.vectors.array, thread_count=options.thread_count, report=report
+        job.model, array_of(job.vectors), thread_count=options.thread_count, report=report
     )
     return RowsAssigned(assigned)
+
+
+@_do.register
+def _find_near_duplicates(job: FindNearDuplicatesJob, options: ComputeOptions, send: Send) -> End:
+    StageProgress({Stage.NEAR_DUPLICATES: 1.0}, send).begin(Stage.NEAR_DUPLICATES)
+    graph = job.graph
+    found = find_near_duplicates(
+        graph.node_of_row, graph.indices, graph.distances, job.max_distance, job.text_keys
+    )
+    return NearDuplicatesFound(found.groups)
+
+
+@_do.register
+def _select_rows(job: SelectRowsJob, options: ComputeOptions, send: Send) -> End:
+    report = StageProgress({Stage.SELECTION: 1.0}, send).begin(Stage.SELECTION)
+    graph = (job.graph.node_of_row, job.graph.indices, job.graph.distances)
+    return RowsSelected(select_rows(array_of(job.vectors), graph, job.task, report))

@@ -20,7 +20,8 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cluster_svc.jobs import ComputeOptions, Job
+    from cluster_svc.compute_options import ComputeOptions
+from cluster_svc.jobs import Job
 
 # Below the processes that answer people.
 _NICENESS = 10
@@ -36,7 +37,7 @@ def main() -> None:
     # Before there are two threads: they would wait for each other's half-imported modules.
     for name in ("cluster_svc.work", "cluster_svc.warm_up"):
         importlib.import_module(name)
-    from cluster_svc.jobs import ComputeOptions
+    from cluster_svc.compute_options import ComputeOptions
 
     _serve(Connection(int(descriptor)), ComputeOptions(**json.loads(options)))
 

@@ -7,11 +7,9 @@ from functools import partial
 
 import structlog
 
-from embedder_svc.loading import load_model, load_model_on_ray
-from embedder_svc.model import EmbeddingModel
+from embedder_svc.configured import load_from, open_cache
 from embedder_svc.servicer import SERVICE, EmbedderServicer
 from embedder_svc.settings import Settings
-from embedder_svc.vector_cache import VectorCache
 from level_rpc.server import serve
 
 _log = structlog.get_logger("embedder_svc")
@@ -34,37 +32,9 @@ def main() -> None:
 
 
 def _build_servicer(settings: Settings) -> EmbedderServicer:
-    model = _load(settings)
+    model = load_from(settings)
     _log.info("model loaded", model=model.info.model_id, why=model.info.choice_reason)
-    cache = VectorCache(
-        settings.cache_dir.expanduser() / "vectors",
-        model.info.dimension_count,
-        settings.cache_mib * 2**20,
-    )
-    return EmbedderServicer(model, settings.idle_seconds, cache=cache)
-
-
-def _load(settings: Settings) -> EmbeddingModel:
-    load = partial(
-        load_model,
-        settings.model,
-        revision=settings.revision,
-        backend=settings.backend,
-        precision=settings.precision,
-        dimension_count=settings.dimensions,
-        cache_dir=settings.cache_dir,
-        minilm_dir=settings.minilm_dir,
-    )
-    if not settings.ray_address:
-        return load(threads=settings.threads)
-    return load_model_on_ray(
-        load,
-        model=settings.model,
-        backend=settings.backend,
-        address=settings.ray_address,
-        actor_count=settings.ray_actors,
-        threads=settings.threads,
-    )
+    return EmbedderServicer(model, settings.idle_seconds, cache=open_cache(settings, model))
 
 
 if __name__ == "__main__":

@@ -17,9 +17,10 @@ from embedder_svc.errors import TextNotEmbeddable
 from embedder_svc.known_texts import KnownTexts
 from embedder_svc.model import TokenisedText
 from embedder_svc.pieces import LongTextMode, Pieces, cut_pieces
-from embedder_svc.texts import portions, prepare_text, text_digester
+from embedder_svc.texts import portions, text_digester
 from embedder_svc.unit_length import are_unit
 from embedder_svc.vector_cache import VectorCache
+from level_rpc.texts import prepare_text
 
 # At 1,024 dimensions, 32 MiB of vectors kept for texts that may come again in the same call.
 _REMEMBERED_TEXTS = 8192

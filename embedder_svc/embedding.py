@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -73,14 +73,14 @@ def embed_texts(
             cancelled=cancelled,
         ) as embedder,
     ):
-        return _joined(list(_embedded(embedder, texts)) or [embedder.embed([])])
+        return joined(list(embed_portions(embedder, portions(texts))) or [embedder.embed([])])
 
 
-def _embedded(embedder: CallEmbedder, texts: Sequence[str]) -> Iterator[Embedding]:
-    """Yield the vectors of the texts in order; while some are computed, the next are tokenised."""
+def embed_portions(embedder: CallEmbedder, some: Iterable[Sequence[str]]) -> Iterator[Embedding]:
+    """Yield the vectors of each list of texts; while some are computed, the next are tokenised."""
     before: PreparedTexts | None = None
     row = 0
-    for portion in portions(texts):
+    for portion in some:
         prepared = embedder.prepare(portion, row)
         row += len(portion)
         if before is not None:
@@ -90,7 +90,9 @@ def _embedded(embedder: CallEmbedder, texts: Sequence[str]) -> Iterator[Embeddin
         yield embedder.finish(before)
 
 
-def _joined(parts: list[Embedding]) -> Embedding:
+def joined(parts: Sequence[Embedding]) -> Embedding:
+    """Return the vectors of consecutive texts as one; at least one part."""
+
     def join(name: str) -> NDArray[Any]:
         return np.concatenate([getattr(part, name) for part in parts])
 

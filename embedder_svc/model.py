@@ -11,6 +11,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from embedder_svc.errors import ModelMismatch
+
 DEFAULT_CACHE_DIR = Path("~/.cache/level")
 
 
@@ -118,6 +120,18 @@ class ModelInfo:
     document_prefix: str = ""
     padding_share: float = 1 / 64
     flop_per_token: float = 0.0
+
+
+def check_fingerprint(info: ModelInfo, expected: str) -> None:
+    """Raise ModelMismatch unless the model has the expected fingerprint, empty for any."""
+    if expected not in ("", info.fingerprint):
+        raise ModelMismatch(
+            f"the loaded model {info.model_id} has the fingerprint {info.fingerprint}, not"
+            f" {expected}; start the service with the model that the other vectors came from, or"
+            " embed all anew",
+            expected=expected,
+            loaded=info.fingerprint,
+        )
 
 
 @dataclass(frozen=True)

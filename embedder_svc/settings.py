@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from embedder_svc.choice import AUTO
 from embedder_svc.model import DEFAULT_CACHE_DIR, Backend, Precision
-from level_rpc.streams import IDLE_SECONDS
+from level_rpc.limits import IDLE_SECONDS
 
 
 class Settings(BaseSettings):

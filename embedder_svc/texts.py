@@ -1,4 +1,4 @@
-"""Makes any Python string one that a tokenizer takes, and tells equal ones apart from others."""
+"""Texts in lists small enough to tokenise, and what tells equal ones from others."""
 
 from __future__ import annotations
 
@@ -6,31 +6,11 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-MAX_TEXT_BYTES = 256 * 1024
-"""UTF-8 bytes of a text that are read: hundreds of times what any model here takes in."""
-
 DIGEST_BYTES = 16
 
 # A text's tokens before they are cut take some hundred times its bytes of memory.
 _CHARACTERS_AT_ONCE = 2**20
 _TEXTS_AT_ONCE = 4096
-
-
-def prepare_text(text: str) -> tuple[str, bytes, bool]:
-    """Return ``text`` as valid Unicode of at most 256 KiB, its UTF-8, and whether it was cut.
-
-    A lone surrogate becomes U+FFFD; two that belong together become the character they stand for.
-    """
-    try:
-        encoded = text.encode()
-    except UnicodeEncodeError:
-        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        encoded = text.encode()
-    if len(encoded) <= MAX_TEXT_BYTES:
-        return text, encoded, False
-    # The bytes of a character that the cut went through are the only invalid ones.
-    text = encoded[:MAX_TEXT_BYTES].decode(errors="ignore")
-    return text, text.encode(), True
 
 
 def text_digester(*options: str) -> Callable[[bytes], bytes]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from embedder_svc.model import ModelInfo
-from embedder_svc.texts import MAX_TEXT_BYTES
+from level_rpc.texts import MAX_TEXT_BYTES
 
 MAX_ROWS = 4096
 MAX_BYTES = 2**20

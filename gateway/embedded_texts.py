@@ -7,6 +7,20 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+# Texts in one call: enough to batch by length, within what a call takes.
+FEWEST_BLOCK_TEXTS, MOST_BLOCK_TEXTS = 512, 4_096
+# Enough that several embedders end at about the same time.
+BLOCKS = 12
+
+
+def block_size(text_count: int) -> int:
+    """Return how many of the distinct texts of a dataset go into one call.
+
+    It depends on nothing but how many there are, so that the same file always makes the same calls,
+    and the same vectors, to the last bit.
+    """
+    return min(max(-(-text_count // BLOCKS), FEWEST_BLOCK_TEXTS), MOST_BLOCK_TEXTS)
+
 
 class LongTexts(StrEnum):
     """What counts of a text with more tokens than the model reads: its beginning, or all pieces."""

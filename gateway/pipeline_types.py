@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.embedded_texts import EmbeddedTexts, LongTexts, ModelInfo, OnRows, ignore_rows
+from levelling.plans.picks import PickTask, Selection
 
 ParameterValue = float | int | str | bool
 OnProgress = Callable[[float], None]
@@ -299,6 +300,31 @@ class Stages(Protocol):
         self, model: AssignModel, vectors: NDArray[np.float32], on_progress: OnProgress
     ) -> AssignedRows:
         """Return cluster and position of each of the rows of `vectors`, [rows, dimension_count]."""
+
+    async def find_near_duplicates(
+        self,
+        graph: NeighborGraph,
+        max_distance: float,
+        text_keys: NDArray[np.int64] | None,
+        on_progress: OnProgress,
+    ) -> NDArray[np.int32]:
+        """Return the group of near-duplicates that each row is in, [row_count].
+
+        A group is called by its most central row, and a row like no other is one of its own: rows
+        within `max_distance`, 0 to 2, of that row, and rows of the same text key.
+        """
+
+    async def select_rows(
+        self,
+        vectors: NDArray[np.float32],
+        graph: NeighborGraph,
+        task: PickTask,
+        on_progress: OnProgress,
+    ) -> Selection:
+        """Return the rows that a task asks for, and how well they stand for the others.
+
+        `vectors`, [row_count, dimension_count], and `graph` are those of all rows of the task.
+        """
 
     def analyze(
         self,

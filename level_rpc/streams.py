@@ -14,9 +14,6 @@ from level_rpc.status import from_rpc_error
 
 Request = TypeVar("Request")
 
-IDLE_SECONDS = 60.0
-"""How long a client may be silent while it sends, where nothing else is set."""
-
 _END = object()
 
 

@@ -14,9 +14,10 @@ from cluster_svc.graph import NeighborGraph
 from cluster_svc.jobs import LaidOut
 from cluster_svc.landmarks import Landmarks
 from cluster_svc.servicer.catalogue import parameter_messages
-from cluster_svc.vectors import FloatArray
+from cluster_svc.vectors import FloatArray, IntArray
 from level_rpc.tensors import pack_tensor, split_array
 from levelapi.cluster.v1 import cluster_service_pb2 as messages
+from levelling.plans.picks import Selection
 
 # Several arrays share a message of rows; each message has rows of all.
 _ROWS_PER_MESSAGE = 2**16
@@ -76,6 +77,26 @@ def assigned_responses(assigned: Assigned) -> Iterator[messages.AssignResponse]:
         arrays["positions"] = assigned.positions
     for blocks in _split_together(arrays):
         yield messages.AssignResponse(rows=messages.AssignedBlock(**blocks))
+
+
+def near_duplicates_responses(
+    groups: IntArray,
+) -> Iterator[messages.FindNearDuplicatesResponse]:
+    """Yield the group of each row."""
+    for block in split_array(groups):
+        yield messages.FindNearDuplicatesResponse(groups=block)
+
+
+def selection_responses(selection: Selection) -> Iterator[messages.SelectRowsResponse]:
+    """Yield the summary of a choice, its rows, then its coverage."""
+    summary = messages.SelectionSummary(
+        row_count=len(selection.rows), coverage_distance=selection.coverage_distance
+    )
+    yield messages.SelectRowsResponse(summary=summary)
+    for block in split_array(selection.rows):
+        yield messages.SelectRowsResponse(rows=block)
+    for block in split_array(selection.coverage):
+        yield messages.SelectRowsResponse(coverage=block)
 
 
 def _split_together(arrays: dict[str, NDArray[Any]]) -> Iterator[dict[str, Any]]:

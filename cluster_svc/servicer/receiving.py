@@ -9,21 +9,23 @@ from typing import TypeAlias
 import numpy as np
 
 from cluster_svc.assign_model import AssignModel
-from cluster_svc.errors import TooFewRows
-from cluster_svc.exemplars import DEFAULT_EXEMPLAR_COUNT, MAX_EXEMPLAR_COUNT, ExemplarKind
+from cluster_svc.exemplars import DEFAULT_EXEMPLAR_COUNT, ExemplarKind
 from cluster_svc.graph import DEFAULT_NEIGHBOR_COUNT, NeighborGraph
 from cluster_svc.jobs import AssignJob, ClusterJob, Job, LayOutJob
 from cluster_svc.progress import Progress, Stage
 from cluster_svc.registry import choose_algorithm
+from cluster_svc.request_limits import (
+    MAX_ROW_COUNT,
+    MAX_SEED,
+    check_clustering,
+    check_range,
+    check_shape,
+)
 from cluster_svc.servicer.catalogue import decode_parameters
-from cluster_svc.uploads import MAX_ROW_COUNT, Limits, Upload, check_range
+from cluster_svc.uploads import Limits, Upload
 from cluster_svc.workload import Workload, receiving_share
 from level_rpc.errors import FieldInvalid
 from levelapi.cluster.v1 import cluster_service_pb2 as messages
-
-MAX_DIMENSION_COUNT = 65_536
-MIN_NEIGHBOR_COUNT, MAX_NEIGHBOR_COUNT = 2, 200
-MAX_SEED = 2**32 - 1
 
 _EXEMPLAR_KINDS = {
     messages.EXEMPLAR_KIND_UNSPECIFIED: ExemplarKind.CENTRAL,
@@ -55,7 +57,7 @@ async def receive_cluster(upload: Upload, limits: Limits) -> Receiving:
     choose_algorithm(config.algorithm, parameters)
     vectors = upload.expect_shared("vectors", config.row_count, config.dimension_count)
     has_graph = config.HasField("graph_shape")
-    graph = _expect_graph(upload, config.graph_shape) if has_graph else None
+    graph = expect_graph(upload, config.graph_shape) if has_graph else None
     share = receiving_share(_workload(config))
     async for fraction in upload.receive():
         yield Progress(Stage.RECEIVING, share * fraction, share)
@@ -77,7 +79,7 @@ async def receive_layout(upload: Upload) -> Receiving:
     """Yield progress, then the job of a LayOut call."""
     config: messages.LayOutConfig = await upload.read_config()
     _check_layout_config(config)
-    graph = _expect_graph(upload, config.graph_shape)
+    graph = expect_graph(upload, config.graph_shape)
     rows = config.graph_shape.row_count
     start = (
         upload.expect("start_positions", np.float32, rows, 2)
@@ -121,7 +123,8 @@ async def receive_assign(upload: Upload) -> Receiving:
     yield Received(AssignJob(model, vectors()), _ASSIGN_RECEIVING_SHARE)
 
 
-def _expect_graph(upload: Upload, shape: messages.GraphShape) -> Callable[[], NeighborGraph]:
+def expect_graph(upload: Upload, shape: messages.GraphShape) -> Callable[[], NeighborGraph]:
+    """Return what gives the announced graph once all of it has come."""
     return upload.expect_graph(shape.row_count, shape.node_count, shape.neighbor_count)
 
 
@@ -136,13 +139,12 @@ def _workload(config: messages.ClusterConfig) -> Workload:
 
 
 def _check_cluster_config(config: messages.ClusterConfig) -> None:
-    _check_shape(config.row_count, config.dimension_count)
-    check_range("random_seed", config.random_seed, 0, MAX_SEED)
-    check_range(
-        "exemplar_count", config.exemplar_count or DEFAULT_EXEMPLAR_COUNT, 1, MAX_EXEMPLAR_COUNT
+    check_shape(config.row_count, config.dimension_count)
+    check_clustering(
+        config.random_seed,
+        config.neighbor_count or DEFAULT_NEIGHBOR_COUNT,
+        config.exemplar_count or DEFAULT_EXEMPLAR_COUNT,
     )
-    neighbors = config.neighbor_count or DEFAULT_NEIGHBOR_COUNT
-    check_range("neighbor_count", neighbors, MIN_NEIGHBOR_COUNT, MAX_NEIGHBOR_COUNT)
     if config.exemplar_kind not in _EXEMPLAR_KINDS:
         raise FieldInvalid(
             f"config.exemplar_kind {config.exemplar_kind} is unknown; send one that ExemplarKind"
@@ -161,12 +163,5 @@ def _check_layout_config(config: messages.LayOutConfig) -> None:
 
 
 def _check_assign_config(config: messages.AssignConfig) -> None:
-    _check_shape(config.row_count, config.dimension_count)
+    check_shape(config.row_count, config.dimension_count)
     check_range("landmark_count", config.landmark_count, 1, MAX_ROW_COUNT)
-
-
-def _check_shape(row_count: int, dimension_count: int) -> None:
-    if row_count == 0:
-        raise TooFewRows("config.row_count is 0: no rows", row_count=0, minimum_row_count=1)
-    check_range("row_count", row_count, 1, MAX_ROW_COUNT)
-    check_range("dimension_count", dimension_count, 1, MAX_DIMENSION_COUNT)

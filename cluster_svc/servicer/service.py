@@ -15,7 +15,9 @@ from cluster_svc.jobs import (
     GraphBuilt,
     LaidOut,
     LayoutDrafted,
+    NearDuplicatesFound,
     RowsAssigned,
+    RowsSelected,
 )
 from cluster_svc.pacing import paced
 from cluster_svc.progress import Progress, Stage
@@ -25,7 +27,9 @@ from cluster_svc.servicer.answers import (
     clustering_responses,
     graph_responses,
     layout_responses,
+    near_duplicates_responses,
     quality_response,
+    selection_responses,
 )
 from cluster_svc.servicer.catalogue import algorithm_message, decode_parameters, parameter_messages
 from cluster_svc.servicer.clock import ProgressClock
@@ -36,6 +40,7 @@ from cluster_svc.servicer.receiving import (
     receive_cluster,
     receive_layout,
 )
+from cluster_svc.servicer.receiving_levelling import receive_near_duplicates, receive_selection
 from cluster_svc.uploads import Limits, Upload
 from level_rpc.server import Service
 from levelapi.cluster.v1 import cluster_service_pb2 as messages
@@ -133,6 +138,36 @@ class ClusterServicer(cluster_service_pb2_grpc.ClusterServiceServicer):
                         yield response
                 else:
                     yield messages.AssignResponse(progress=clock.message(event))
+
+    async def FindNearDuplicates(
+        self,
+        request_iterator: AsyncIterator[messages.FindNearDuplicatesRequest],
+        context: _Context,
+    ) -> AsyncIterator[messages.FindNearDuplicatesResponse]:
+        """Yield progress, then the groups."""
+        clock = ProgressClock()
+        receiving = receive_near_duplicates(Upload(request_iterator, self._limits))
+        async with aclosing(self._events(receiving)) as events:
+            async for event in events:
+                if isinstance(event, NearDuplicatesFound):
+                    for response in near_duplicates_responses(event.groups):
+                        yield response
+                else:
+                    yield messages.FindNearDuplicatesResponse(progress=clock.message(event))
+
+    async def SelectRows(
+        self, request_iterator: AsyncIterator[messages.SelectRowsRequest], context: _Context
+    ) -> AsyncIterator[messages.SelectRowsResponse]:
+        """Yield progress, then the summary, the rows and the coverage."""
+        clock = ProgressClock()
+        receiving = receive_selection(Upload(request_iterator, self._limits))
+        async with aclosing(self._events(receiving)) as events:
+            async for event in events:
+                if isinstance(event, RowsSelected):
+                    for response in selection_responses(event.selection):
+                        yield response
+                else:
+                    yield messages.SelectRowsResponse(progress=clock.message(event))
 
     async def close(self) -> None:
         """End the compute process."""

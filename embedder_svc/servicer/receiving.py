@@ -6,8 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 
 import numpy as np
 
-from embedder_svc.errors import ModelMismatch
-from embedder_svc.model import ModelInfo
+from embedder_svc.model import ModelInfo, check_fingerprint
 from embedder_svc.windows import TextWindow
 from level_rpc.errors import ConfigNotFirst, FieldInvalid, TensorRowsMismatch
 from level_rpc.tensors import MAX_BLOCK_BYTES
@@ -74,14 +73,7 @@ def _check_config(config: messages.EmbedConfig, info: ModelInfo) -> None:
         raise FieldInvalid(
             f"{info.model_id} embeds texts only; send MODALITY_TEXT", field="config.modality"
         )
-    expected, loaded = config.expected_model_fingerprint, info.fingerprint
-    if expected not in ("", loaded):
-        raise ModelMismatch(
-            f"the loaded model {info.model_id} has the fingerprint {loaded}, not {expected}; "
-            "start the service with the model that the other vectors came from, or embed all anew",
-            expected=expected,
-            loaded=loaded,
-        )
+    check_fingerprint(info, config.expected_model_fingerprint)
 
 
 async def _text_blocks(

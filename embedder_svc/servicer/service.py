@@ -22,8 +22,9 @@ from embedder_svc.servicer.answers import CallTally, model_message, vector_messa
 from embedder_svc.servicer.receiving import read_config, windows
 from embedder_svc.vector_cache import VectorCache
 from embedder_svc.windows import TextWindow, read_bytes, work_limit
+from level_rpc.limits import IDLE_SECONDS
 from level_rpc.server import Service
-from level_rpc.streams import IDLE_SECONDS, received
+from level_rpc.streams import received
 from levelapi.embedder.v1 import embedder_service_pb2 as messages
 from levelapi.embedder.v1 import embedder_service_pb2_grpc
 

@@ -18,6 +18,7 @@ from gateway.pipeline_types import (
     ParameterValue,
 )
 from level_rpc.tensors import split_array
+from level_rpc.texts import prepare_text
 from levelapi.analyzer.v1 import analyzer_service_pb2 as analyzer
 from levelapi.cluster.v1 import cluster_service_pb2 as cluster
 from levelapi.embedder.v1 import embedder_service_pb2 as embedder
@@ -25,19 +26,10 @@ from levelapi.errors.v1 import error_reason_pb2 as errors
 from levelapi.terrain.v1 import terrain_service_pb2 as terrain
 
 MAX_BLOCK_BYTES = 1 << 20
-MAX_TEXT_BYTES = 256 * 1024
 EXEMPLAR_KINDS = {
     ExemplarKind.CENTRAL: cluster.EXEMPLAR_KIND_CENTRAL,
     ExemplarKind.DIVERSE: cluster.EXEMPLAR_KIND_DIVERSE,
 }
-
-
-def cut_text(text: str) -> str:
-    """Return a text as it may travel: at most 256 KiB of UTF-8, lone surrogates as U+FFFD."""
-    encoded = text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").encode()
-    if len(encoded) <= MAX_TEXT_BYTES:
-        return encoded.decode()
-    return encoded[:MAX_TEXT_BYTES].decode("utf-8", "ignore")
 
 
 def text_blocks(texts: Sequence[str]) -> Iterator[Any]:
@@ -45,13 +37,13 @@ def text_blocks(texts: Sequence[str]) -> Iterator[Any]:
     block = embedder.TextBlock(first_row_index=0)
     block_bytes = 0
     for row, text in enumerate(texts):
-        cut = cut_text(text)
-        byte_count = len(cut.encode()) + 8
+        cut, encoded, was_cut = prepare_text(text)
+        byte_count = len(encoded) + 8
         if block.texts and block_bytes + byte_count > MAX_BLOCK_BYTES:
             yield block
             block, block_bytes = embedder.TextBlock(first_row_index=row), 0
         block.texts.append(cut)
-        block.truncated_text_count += len(cut) < len(text)
+        block.truncated_text_count += was_cut
         block_bytes += byte_count
     if block.texts:
         yield block
@@ -71,14 +63,20 @@ async def cluster_requests(config: Any, vectors: NDArray[np.float32]) -> AsyncIt
         yield cluster.ClusterRequest(vectors=block)
 
 
+def graph_messages(graph: NeighborGraph) -> Iterator[Any]:
+    """Yield the arrays of a graph as messages."""
+    for name in ("row_nodes", "indices", "distances"):
+        for block in split_array(getattr(graph, name)):
+            yield cluster.GraphBlock(**{name: block})
+
+
 async def layout_requests(
     config: Any, graph: NeighborGraph, labels: NDArray[np.int32] | None
 ) -> AsyncIterator[Any]:
     """Yield the config, then the graph, then labels where there are some."""
     yield cluster.LayOutRequest(config=config)
-    for name in ("row_nodes", "indices", "distances"):
-        for block in split_array(getattr(graph, name)):
-            yield cluster.LayOutRequest(graph=cluster.GraphBlock(**{name: block}))
+    for part in graph_messages(graph):
+        yield cluster.LayOutRequest(graph=part)
     if labels is not None:
         for block in split_array(labels):
             yield cluster.LayOutRequest(labels=block)
@@ -105,7 +103,7 @@ async def analyze_requests(config: Any, clusters: Sequence[ClusterTexts]) -> Asy
         texts = analyzer.ClusterTexts(
             cluster_id=one.cluster_id,
             row_count=one.row_count,
-            texts=[cut_text(text) for text in one.texts],
+            texts=[prepare_text(text)[0] for text in one.texts],
             term_counts=counts,
         )
         yield analyzer.AnalyzeClustersRequest(cluster=texts)

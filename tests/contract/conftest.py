@@ -1,5 +1,7 @@
 """The running services on their sockets, and a client that knows only protos/."""
 
+import asyncio
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,7 +10,9 @@ from types import SimpleNamespace
 import grpc
 import pytest
 
-from level.stack import LocalStack
+from gateway.stages import GrpcStages
+from level.processes import Child, Supervisor
+from level.stack import SERVICES
 from tests.contract.cluster_client import ClusterClient
 from tests.contract.stranger import Contract, Tensors
 
@@ -18,13 +22,31 @@ START_SECONDS = 120
 
 @pytest.fixture(scope="package")
 def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Where each service listens; a stack of its own, since these tests abuse it."""
-    with LocalStack(tmp_path_factory.mktemp("store")) as stack:
+    """Where each service listens; processes of their own, since these tests abuse them."""
+    logs = tmp_path_factory.mktemp("logs")
+    # A socket's path has room for 100 characters.
+    with tempfile.TemporaryDirectory(prefix="level-") as sockets:
+        addresses = {name: f"unix:{sockets}/{name}.sock" for name in SERVICES}
+        children = [
+            Child(name, f"{name}_svc", logs / name, (), {f"LEVEL_{name.upper()}_BIND": address})
+            for name, address in addresses.items()
+        ]
+        services = Supervisor(children, lambda child: None)
+        services.start()
+        try:
+            asyncio.run(until_well(addresses))
+            yield addresses
+        finally:
+            services.stop()
+
+
+async def until_well(addresses: dict[str, str]) -> None:
+    """Wait until every service can work."""
+    async with GrpcStages(addresses) as stages:
         deadline = time.monotonic() + START_SECONDS
-        while stack.health()["status"] != "healthy":
-            assert time.monotonic() < deadline, stack.health()
-            time.sleep(0.2)
-        yield stack.addresses
+        while waiting := [name for name, part in (await stages.health()).items() if not part.ready]:
+            assert time.monotonic() < deadline, waiting
+            await asyncio.sleep(0.2)
 
 
 @pytest.fixture(scope="package")

@@ -9,6 +9,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -24,6 +25,10 @@ from gateway.pipeline_types import (
     Stages,
 )
 from level_rpc.errors import FailedPrecondition, InvalidArgument
+from levelling.duplicates.near_duplicates import find_near_duplicates
+from levelling.plans.picks import PickTask
+from levelling.request import SamplingStrategy
+from levelling.selection import select_rows
 
 TOPICS = {
     "refund": ("I want my money back", "please refund my order", "when do I get my refund"),
@@ -88,6 +93,24 @@ def model_of(clustering: Clustering, vectors: np.ndarray, positions=None) -> Ass
         clustering.terrain_layer.labels[rows],
         clustering.landmarks.reaches,
         None if positions is None else positions[rows],
+    )
+
+
+def task_for(
+    labels: np.ndarray, strategy: SamplingStrategy, counts: Sequence[int] | None
+) -> PickTask:
+    """Return the task of choosing 24 rows of three clusters, so many of each or the best."""
+    everywhere = np.ones(len(labels), np.bool_)
+    return PickTask(
+        labels=labels,
+        slot_count=3,
+        counts=None if counts is None else np.array(counts),
+        budget=24,
+        candidates=everywhere,
+        near_dup_groups=None,
+        keepers=everywhere,
+        strategy=strategy,
+        seed=7,
     )
 
 
@@ -277,6 +300,79 @@ class StagesContract:
         assert assigned.labels.tolist() == [-1]
         assert assigned.nearest[0] in (0, 1, 2)
         assert assigned.positions is None
+
+    @pytest.mark.parametrize("keys", [None, "pairs"])
+    async def test_near_duplicates_are_grouped(self, stages: Stages, keys: str | None):
+        vectors = unlike_sizes()
+        clustering, _ = await cluster(stages, vectors)
+        heard = Heard()
+        text_keys = np.arange(100) // 2 if keys else None
+        groups = await stages.find_near_duplicates(clustering.graph, 0.0005, text_keys, heard)
+        assert groups.dtype == np.int32 and groups.shape == (100,)
+        assert np.array_equal(groups[groups], groups)  # each is called by a row of its own
+        assert groups[0] == groups[1]  # the rows are equal
+        expected = find_near_duplicates(
+            clustering.graph.row_nodes,
+            clustering.graph.indices,
+            clustering.graph.distances,
+            0.0005,
+            text_keys,
+        )
+        assert np.array_equal(groups, expected.groups)
+        assert heard.fractions == sorted(heard.fractions)
+
+    @pytest.mark.parametrize("max_distance", [-0.1, 2.1, float("nan")])
+    async def test_a_distance_that_is_none_is_refused(self, stages: Stages, max_distance: float):
+        clustering, _ = await cluster(stages, unlike_sizes())
+        with pytest.raises(InvalidArgument) as caught:
+            await stages.find_near_duplicates(clustering.graph, max_distance, None, Heard())
+        assert caught.value.reason == "FIELD_INVALID"
+
+    async def test_text_keys_of_other_rows_are_refused(self, stages: Stages):
+        clustering, _ = await cluster(stages, unlike_sizes())
+        with pytest.raises(InvalidArgument):
+            await stages.find_near_duplicates(clustering.graph, 0.1, np.arange(99), Heard())
+
+    @pytest.mark.parametrize("strategy", SamplingStrategy)
+    @pytest.mark.parametrize("counts", [None, (10, 10, 4)])
+    async def test_rows_are_selected(
+        self, stages: Stages, strategy: SamplingStrategy, counts: tuple[int, ...] | None
+    ):
+        vectors = unlike_sizes()
+        clustering, _ = await cluster(stages, vectors)
+        task = task_for(clustering.terrain_layer.labels, strategy, counts)
+        heard = Heard()
+        selection = await stages.select_rows(vectors, clustering.graph, task, heard)
+        graph = clustering.graph
+        arrays = (graph.row_nodes, graph.indices, graph.distances)
+        expected = select_rows(vectors, arrays, task)
+        assert np.array_equal(selection.rows, expected.rows)
+        assert selection.rows.dtype == np.int64 and selection.rows.size == task.budget
+        assert selection.coverage == pytest.approx(expected.coverage)
+        assert selection.coverage_distance == pytest.approx(expected.coverage_distance)
+        assert heard.fractions == sorted(heard.fractions)
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"budget": 101},
+            {"seed": -1},
+            {"slot_count": 2},
+            {"counts": np.array([30, 30, -1])},
+            {"counts": np.array([24, 0])},
+            {"labels": np.zeros(99, np.int32)},
+            {"keepers": np.ones(99, np.bool_)},
+            {"near_dup_groups": np.full(100, 100, np.int32)},
+        ],
+        ids=lambda changes: "-".join(changes),
+    )
+    async def test_rows_that_cannot_be_selected_are_refused(self, stages: Stages, changes: dict):
+        vectors = unlike_sizes()
+        clustering, _ = await cluster(stages, vectors)
+        labels = clustering.terrain_layer.labels
+        task = replace(task_for(labels, SamplingStrategy.DIVERSE, (10, 10, 4)), **changes)
+        with pytest.raises(InvalidArgument):
+            await stages.select_rows(vectors, clustering.graph, task, Heard())
 
     @pytest.mark.parametrize("rows", [1, 2, 3])
     async def test_few_rows_pass_through(self, stages: Stages, rows: int):

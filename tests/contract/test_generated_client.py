@@ -27,6 +27,31 @@ with grpc.insecure_channel(sys.argv[3]) as channel:
     data = b"".join(answer.vectors.vectors.tensor.data for answer in rest)
 numbers = struct.unpack(f"<{2 * model.dimension_count}f", data)
 print(len(numbers), sum(number * number for number in numbers))
+
+from levelapi.cluster.v1 import cluster_service_pb2 as cluster
+from levelapi.cluster.v1.cluster_service_pb2_grpc import ClusterServiceStub
+from levelapi.tensor.v1 import tensor_pb2 as tensors
+
+def block(element_type, code, shape, *numbers):
+    data = struct.pack(f"<{len(numbers)}{code}", *numbers)
+    tensor = tensors.Tensor(element_type=element_type, shape=shape, data=data)
+    head = struct.pack(f"<qi{len(shape)}q", 0, element_type, *shape)
+    return tensors.TensorBlock(first_row_index=0, tensor=tensor, crc32=zlib.crc32(head + data))
+
+def near_duplicates():
+    shape = cluster.GraphShape(row_count=3, node_count=2, neighbor_count=1)
+    config = cluster.FindNearDuplicatesConfig(graph_shape=shape, max_distance=0.1)
+    yield cluster.FindNearDuplicatesRequest(config=config)
+    for name, array in (
+        ("row_nodes", block(tensors.ELEMENT_TYPE_INT32, "i", [3], 0, 1, 0)),
+        ("indices", block(tensors.ELEMENT_TYPE_INT32, "i", [2, 1], 1, 0)),
+        ("distances", block(tensors.ELEMENT_TYPE_FLOAT32, "f", [2, 1], 0.5, 0.5)),
+    ):
+        yield cluster.FindNearDuplicatesRequest(graph=cluster.GraphBlock(**{name: array}))
+
+with grpc.insecure_channel(sys.argv[4]) as channel:
+    answers = list(ClusterServiceStub(channel).FindNearDuplicates(near_duplicates(), timeout=60))
+print(*struct.unpack("<3i", answers[-1].groups.tensor.data))
 assert not [name for name in sys.modules if name.startswith(("level_rpc", "numpy"))]
 """
 
@@ -46,9 +71,11 @@ def test_a_client_generated_from_protos_alone_works(addresses, tmp_path):
         str(PROTOS.parent),
         str(tmp_path),
         addresses["embedder"],
+        addresses["cluster"],
     ]
     answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert answer.returncode == 0, answer.stderr
-    count, squares = answer.stdout.split()
+    count, squares, *groups = answer.stdout.split()
     assert int(count) % 2 == 0
     assert abs(float(squares) - 2) < 1e-3
+    assert groups == ["0", "1", "0"]

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 
 import numpy as np
 
+from cluster_svc.compute_options import ComputeOptions
 from cluster_svc.engine import ComputeEngine
-from cluster_svc.jobs import ComputeOptions
 from cluster_svc.servicer import SERVICE, ClusterServicer
 from cluster_svc.uploads import Limits
 from level_rpc.streams import exchange

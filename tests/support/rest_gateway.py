@@ -20,6 +20,7 @@ from gateway.app import create_app
 from gateway.artifacts import ArtifactStore
 from gateway.database import Database
 from gateway.dataset import MINIMUM_ROW_COUNT, PipelineParameters
+from gateway.job_store import JobStore
 from gateway.layer_files import artifact_name
 from gateway.settings import GatewaySettings
 from gateway.store import DatasetStore
@@ -43,6 +44,7 @@ class RestGateway:
     settings: GatewaySettings
     store: DatasetStore
     artifacts: ArtifactStore
+    jobs: JobStore
 
     @property
     def port(self):
@@ -82,7 +84,8 @@ def running_gateway(data_dir: Path, socket_dir: Path, *, services=("terrain",), 
     try:
         _wait_until_it_answers(url, thread)
         database = Database(settings.resolved_database_url)
-        yield RestGateway(url, settings, DatasetStore(database), ArtifactStore(data_dir))
+        store, artifacts = DatasetStore(database), ArtifactStore(data_dir)
+        yield RestGateway(url, settings, store, artifacts, JobStore(database))
         database.close()
     finally:
         server.should_exit = True
@@ -99,8 +102,8 @@ async def _serve(server, listener, addresses):
 
 
 def _cluster_service():
+    from cluster_svc.compute_options import ComputeOptions
     from cluster_svc.engine import ComputeEngine
-    from cluster_svc.jobs import ComputeOptions
     from cluster_svc.servicer import SERVICE, ClusterServicer
 
     return SERVICE, ClusterServicer(ComputeEngine(ComputeOptions(), queue_limit=1))
@@ -137,14 +140,18 @@ def add_dataset(gateway, labels=None, *, source=None, file_name="messages.csv"):
     return dataset_id
 
 
-def add_completed(gateway, labels, *, around=(), **options):
+def add_completed(gateway, labels, *, around=(), arrays=None, **options):
     """Return the id of a completed dataset whose rows are in the clusters of `labels`.
 
     `around` has the labels of its other layers, those finer than the terrain's first, with ids that
-    are unique over all; without them it is as an earlier version stored it.
+    are unique over all; without them it is as an earlier version stored it. `arrays` has more of
+    what the worker stores, by name.
     """
     labels = np.asarray(labels, dtype=np.int32)
     dataset_id = add_dataset(gateway, labels, **options)
+    for name, array in (arrays or {}).items():
+        file = gateway.artifacts.save_array(dataset_id, name, np.asarray(array))
+        gateway.store.put_artifacts(dataset_id, file)
     complete(gateway, dataset_id, labels, [np.asarray(one, dtype=np.int32) for one in around])
     return dataset_id
 

@@ -34,6 +34,7 @@ from levelapi.embedder.v1 import embedder_service_pb2 as embedder
 from levelapi.embedder.v1 import embedder_service_pb2_grpc as embedder_grpc
 from levelapi.terrain.v1 import terrain_service_pb2_grpc as terrain_grpc
 from terrain_svc.servicer import TerrainServicer
+from tests.support.small_levelling import SmallLevelling
 
 TOPICS = 4
 DIMENSIONS = 8
@@ -122,7 +123,7 @@ class SmallEmbedder(embedder_grpc.EmbedderServiceServicer):
         )
 
 
-class SmallCluster(cluster_grpc.ClusterServiceServicer):
+class SmallCluster(SmallLevelling, cluster_grpc.ClusterServiceServicer):
     """A row belongs to the topic that its vector says."""
 
     def __init__(self, gate):

@@ -9,6 +9,7 @@ from gateway.dataset import Artifact, ClusterName, Stage, Status
 from gateway.embedded_texts import TextCounts
 from gateway.embedding_progress import EmbeddingProgress
 from gateway.errors import DatasetNotFound, RevisionConflict
+from gateway.job_store import JobStore
 from gateway.worker.registry import WorkerRegistry
 from level_rpc.errors import Internal
 from tests.support.store_cases import TABLE, add_dataset
@@ -22,7 +23,11 @@ def embedded(row_count, seconds):
 
 
 class StoreContract:
-    def test_a_new_dataset_comes_back_as_it_was_recorded(self, store):
+    @pytest.fixture
+    def jobs(self, database):
+        return JobStore(database)
+
+    def test_a_new_dataset_comes_back_as_it_was_recorded(self, store, jobs):
         dataset_id = add_dataset(store, files=[FILE])
         dataset = store.get(dataset_id)
         assert (dataset.status, dataset.stage, dataset.progress) == ("processing", "queued", 0)
@@ -32,13 +37,13 @@ class StoreContract:
         assert dataset.parameters.algorithm_parameters == {"eps": 0.4}
         assert dataset.warnings == ("careful",)
         assert dataset.artifacts == {"vectors": FILE}
-        assert [job[1] for job in store.unfinished_jobs()] == [dataset_id]
+        assert [job.dataset_id for job in jobs.unfinished()] == [dataset_id]
 
-    def test_an_upload_is_recorded_with_its_job_or_not_at_all(self, store):
+    def test_an_upload_is_recorded_with_its_job_or_not_at_all(self, store, jobs):
         dataset_id = add_dataset(store)
         with pytest.raises(Exception, match=r"(?i)unique|duplicate"):
             add_dataset(store, dataset_id)
-        assert len(store.unfinished_jobs()) == 1
+        assert len(jobs.unfinished()) == 1
 
     def test_stage_and_progress_never_go_back(self, store):
         dataset_id = add_dataset(store)
@@ -68,7 +73,7 @@ class StoreContract:
         store.advance(dataset_id, Stage.BUILDING_TERRAIN, 95, enter=False)
         assert store.get(dataset_id).progress == 95
 
-    def test_a_completed_dataset_stays_completed(self, store):
+    def test_a_completed_dataset_stays_completed(self, store, jobs):
         dataset_id = add_dataset(store)
         store.advance(dataset_id, Stage.EMBEDDING, 30)
         store.complete(dataset_id)
@@ -79,9 +84,9 @@ class StoreContract:
         dataset = store.get(dataset_id)
         assert (dataset.status, dataset.stage, dataset.progress) == ("completed", None, 100)
         assert dataset.error is None
-        assert store.unfinished_jobs() == []
+        assert jobs.unfinished() == []
 
-    def test_a_failed_dataset_keeps_its_progress_and_says_why(self, store):
+    def test_a_failed_dataset_keeps_its_progress_and_says_why(self, store, jobs):
         dataset_id = add_dataset(store)
         store.advance(dataset_id, Stage.EMBEDDING, 30)
         store.fail(dataset_id, "No model.")
@@ -89,7 +94,7 @@ class StoreContract:
         dataset = store.get(dataset_id)
         assert (dataset.status, dataset.stage, dataset.progress) == ("failed", None, 30)
         assert dataset.error == "No model."
-        assert store.unfinished_jobs() == []
+        assert jobs.unfinished() == []
 
     def test_notes_are_merged(self, store):
         dataset_id = add_dataset(store)
@@ -183,7 +188,7 @@ class StoreContract:
         assert store.weights(dataset_id).weights == {0: won[0]}
         assert len(won) == 1
 
-    def test_nothing_is_left_of_a_dataset_deleted_while_it_is_processed(self, store):
+    def test_nothing_is_left_of_a_dataset_deleted_while_it_is_processed(self, store, jobs):
         dataset_id = add_dataset(store, files=[FILE])
         store.put_names(dataset_id, [ClusterName(0, "a", "", (), "keywords")])
         store.delete(dataset_id)
@@ -203,7 +208,7 @@ class StoreContract:
         for change in changes:
             with pytest.raises(DatasetNotFound):
                 change()
-        assert store.unfinished_jobs() == []
+        assert jobs.unfinished() == []
         assert store.names(dataset_id) == {}
 
     def test_deleting_and_adding_at_once_leaves_no_orphans(self, store, database):

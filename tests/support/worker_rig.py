@@ -15,6 +15,7 @@ from uuid import uuid4
 from gateway.artifacts import ArtifactStore
 from gateway.database import Database
 from gateway.dataset import PipelineParameters, Status
+from gateway.job_store import JobStore
 from gateway.store import DatasetStore
 from gateway.tables import RECORDS_FILE, ROWS_FILE, read_table
 from gateway.uploads import SOURCE_FILE, table_facts
@@ -110,6 +111,7 @@ class WorkerRig:
         self.database = Database(url.replace("postgresql:", "postgresql+psycopg:"))
         self.database.create_tables()
         self.store, self.artifacts = DatasetStore(self.database), ArtifactStore(self.data_dir)
+        self.jobs = JobStore(self.database)
         self._workers = []
         others = [name for name in SERVICES if name != separate]
         self._services = [self._start_services(others)]

@@ -15,9 +15,9 @@ from embedder_svc.errors import ModelNotLoaded
 from embedder_svc.loading import load_model
 from embedder_svc.model import Backend, LoadOptions
 from embedder_svc.model_files import read_model_files
-from embedder_svc.texts import MAX_TEXT_BYTES
 from embedder_svc.tokenising import read_tokenizer
 from embedder_svc.weights import ModelFolder, find_model
+from level_rpc.texts import MAX_TEXT_BYTES
 
 TEXTS = ["card", "my card is late", "", " ", "日本", "\0", "\N{GRINNING FACE}", "money " * 99]
 
