@@ -10,21 +10,34 @@ from fastapi.middleware.cors import CORSMiddleware
 from slowapi import Limiter
 from slowapi.util import get_remote_address
 
-from gateway import adjustments
+from gateway import json_bodies
 from gateway.artifacts import ArtifactStore
 from gateway.body_limit import BodyLimit, Limit
 from gateway.database import Database
 from gateway.dependencies import Gateway
 from gateway.events import DatasetEvents
-from gateway.exports import Exporter
+from gateway.exporter import Exporter
 from gateway.health import HealthMonitor
+from gateway.job_store import JobStore
+from gateway.level_desk import LevelDesk
 from gateway.memory import DatasetMemory
 from gateway.metrics import GatewayMetrics
 from gateway.openapi import documented_openapi
 from gateway.own_site import OwnSite
+from gateway.plans import current_plan
 from gateway.problems import install_problem_handlers
+from gateway.proof_desk import ProofDesk
 from gateway.request_context import RequestContext
-from gateway.routes import datasets, exports, pages, system, terrains, uploads
+from gateway.routes import (
+    datasets,
+    exports,
+    levellings,
+    pages,
+    proofs,
+    system,
+    terrains,
+    uploads,
+)
 from gateway.settings import GatewaySettings
 from gateway.stages import GrpcStages
 from gateway.store import DatasetStore
@@ -61,7 +74,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         lifespan=_lifespan(settings, metrics),
     )
     app.include_router(uploads.make_router(limiter, settings.upload_rate))
-    for routes in (datasets, terrains, exports, system):
+    for routes in (datasets, terrains, levellings, proofs, exports, system):
         app.include_router(routes.router)
     pages.install_pages(app)
     install_problem_handlers(app, limiter)
@@ -72,7 +85,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
 
 def _add_middleware(app: FastAPI, settings: GatewaySettings, metrics: GatewayMetrics) -> None:
     limits = {UPLOAD_PATH: Limit(settings.max_upload_size, FORM_OVERHEAD_BYTES)}
-    others = Limit(adjustments.MAX_BYTES)
+    others = Limit(json_bodies.MAX_BYTES)
 
     # The last one added is the outermost.
     app.add_middleware(BodyLimit, limit_of=lambda path: limits.get(path, others))
@@ -114,14 +127,21 @@ def _assemble(
 ) -> Gateway:
     store, memory = DatasetStore(database), DatasetMemory(settings.max_datasets_in_memory)
     workers = WorkerRegistry(database)
+    jobs, weighed = JobStore(database), Terrains(store, artifacts, stages, memory)
     return Gateway(
         settings=settings,
         store=store,
         artifacts=artifacts,
         memory=memory,
         uploads=UploadDesk(settings, store, artifacts, stages),
-        terrains=Terrains(store, artifacts, stages, memory),
-        exporter=Exporter(artifacts),
+        terrains=weighed,
+        levels=LevelDesk(store, jobs, artifacts, stages, weighed),
+        proofs=ProofDesk(store, jobs, artifacts),
+        exporter=Exporter(
+            artifacts,
+            lambda dataset: current_plan(jobs, artifacts, dataset),
+            settings.max_concurrent_exports,
+        ),
         events=DatasetEvents(store.get),
         health=HealthMonitor(store, workers, stages, memory, settings.data_dir),
         metrics=metrics,

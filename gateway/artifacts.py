@@ -10,8 +10,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -74,6 +74,18 @@ class ArtifactStore:
         """Remove every file of a dataset; absent ones are no error."""
         shutil.rmtree(self.dataset_dir(dataset_id), ignore_errors=True)
 
+    def remove(self, dataset_id: str, pattern: str, but: Collection[str]) -> None:
+        """Remove the files of a dataset whose names match a pattern, but for some.
+
+        Where nothing is left, its folder goes too: the dataset was deleted meanwhile.
+        """
+        folder = self.dataset_dir(dataset_id)
+        for path in folder.glob(pattern):
+            if path.name not in but:
+                path.unlink(missing_ok=True)
+        with suppress(OSError):
+            folder.rmdir()
+
     def stray_folders(self) -> Iterator[tuple[str, Path]]:
         """Yield (id, folder) of every folder on disk, uploads in progress included."""
         for parent in (self._incoming, self._datasets):
@@ -113,11 +125,14 @@ class ArtifactStore:
         name: str,
         array: NDArray[Any],
         parents: tuple[str, ...] = (),
+        *,
+        file_name: str = "",
     ) -> Artifact:
-        """Write an array as `name`.npy and return what to record of it."""
-        with self.writing(dataset_id, f"{name}.npy") as file:
+        """Write an array as `name`.npy, or `file_name`, and return what to record of it."""
+        file_name = file_name or f"{name}.npy"
+        with self.writing(dataset_id, file_name) as file:
             np.save(file, array, allow_pickle=False)
-        return self.describe(dataset_id, name, f"{name}.npy", parents)
+        return self.describe(dataset_id, name, file_name, parents)
 
     def save_json(
         self, dataset_id: str, name: str, value: Any, parents: tuple[str, ...] = ()

@@ -77,6 +77,25 @@ jobs = sa.Table(
     sa.Column("finished", sa.Boolean, nullable=False, index=True),
     sa.Column("created_at", sa.Double, nullable=False),
 )
+# What a job other than a build was asked and what came of it. Beside `jobs`, which a database of
+# an earlier version has without it; a dataset has at most one of each kind.
+job_records = sa.Table(
+    "job_records",
+    metadata,
+    sa.Column("job_id", sa.String(36), primary_key=True),
+    sa.Column("dataset_id", sa.String(36), nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("request_id", sa.String(128), nullable=False),
+    sa.Column("request", sa.JSON, nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("progress", sa.Integer, nullable=False),
+    sa.Column("error", sa.Text),
+    sa.Column("result", sa.JSON),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("completed_at", sa.Double),
+    sa.UniqueConstraint("dataset_id", "kind"),
+)
 # Beside `datasets`, which a database of an earlier version has without it.
 embeddings = sa.Table(
     "embeddings",

@@ -10,10 +10,12 @@ from gateway.artifacts import ArtifactStore
 from gateway.dataset import Dataset
 from gateway.errors import DatasetNotFound
 from gateway.events import DatasetEvents
-from gateway.exports import Exporter
+from gateway.exporter import Exporter
 from gateway.health import HealthMonitor
+from gateway.level_desk import LevelDesk
 from gateway.memory import DatasetMemory
 from gateway.metrics import GatewayMetrics
+from gateway.proof_desk import ProofDesk
 from gateway.schemas import EXAMPLE_ID
 from gateway.settings import GatewaySettings
 from gateway.store import DatasetStore
@@ -31,6 +33,8 @@ class Gateway:
     memory: DatasetMemory
     uploads: UploadDesk
     terrains: Terrains
+    levels: LevelDesk
+    proofs: ProofDesk
     exporter: Exporter
     events: DatasetEvents
     health: HealthMonitor

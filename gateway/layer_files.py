@@ -4,13 +4,19 @@ The terrain layer's arrays have the plain names ("labels"), those of another lay
 ("labels-0"). A dataset without the artifact "layers" was made when there was no other layer.
 """
 
-from typing import Any
+from __future__ import annotations
 
-from gateway.artifacts import ArtifactStore
-from gateway.dataset import Dataset
+from typing import TYPE_CHECKING, Any
+
 from gateway.layers import Layers
 
+if TYPE_CHECKING:
+    # Not for the process of an export, which needs the names alone and starts for each.
+    from gateway.artifacts import ArtifactStore
+    from gateway.dataset import Dataset
+
 LAYERS = "layers"
+NEAR_DUPLICATES = "near_dup_groups"
 
 
 def artifact_name(name: str, layer_index: int, is_terrain_layer: bool) -> str:
@@ -28,10 +34,16 @@ def read_layers(artifacts: ArtifactStore, dataset: Dataset) -> list[dict[str, An
     return [{"layer_index": 0, "is_terrain_layer": True, "clusters": clusters}]
 
 
-def layers_of_completed(artifacts: ArtifactStore, dataset: Dataset) -> Layers:
-    """Return the layers of a dataset whose terrain is stored."""
+def stored_layers(artifacts: ArtifactStore, dataset: Dataset) -> list[dict[str, Any]]:
+    """Return the layers of a dataset whose terrain is stored, as JSON values."""
     files = dataset.artifacts
     if LAYERS in files:
-        return Layers.from_stored(artifacts.load_json(dataset.dataset_id, files[LAYERS]))
+        layers: list[dict[str, Any]] = artifacts.load_json(dataset.dataset_id, files[LAYERS])
+        return layers
     terrain = artifacts.load_json(dataset.dataset_id, files["terrain"])
-    return Layers.of_one(terrain["hills"])
+    return [{"layer_index": 0, "is_terrain_layer": True, "clusters": terrain["hills"]}]
+
+
+def layers_of_completed(artifacts: ArtifactStore, dataset: Dataset) -> Layers:
+    """Return the layers of a dataset whose terrain is stored."""
+    return Layers.from_stored(stored_layers(artifacts, dataset))

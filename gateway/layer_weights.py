@@ -45,6 +45,23 @@ class LayerWeights:
             finest = np.array([weights.get(one, 1.0) for one in ids], dtype=np.float64)
         return cls(layers, finest, weights.get(NOISE_ID, 1.0))
 
+    @classmethod
+    def from_plan(cls, layers: Layers, weights: Mapping[int, float], noise: float) -> Self:
+        """Return the weights that a plan gives, of every cluster of the finest layer.
+
+        Raises
+        ------
+        WeightsRefused
+            When no hill is left standing.
+        """
+        ids = layers.finest.cluster_ids.tolist()
+        finest = np.array([weights[one] for one in ids], dtype=np.float64)
+        # A subnormal is as good as 0, and a trap for later arithmetic.
+        finest[finest < sys.float_info.min] = 0.0
+        if not (finest.any() if finest.size else noise):
+            raise WeightsRefused("Every cluster would have weight 0; nothing would be left.")
+        return cls(layers, finest, noise)
+
     @property
     def is_original(self) -> bool:
         """Whether every hill has its original height."""
@@ -125,11 +142,14 @@ class LayerWeights:
         """
         if layer is self.layers.finest:
             return self.finest, np.zeros(self.finest.size, dtype=bool)
-        count, rows = layer.cluster_ids.size, np.maximum(self.layers.finest.sizes, 1)
+        count, rows = layer.cluster_ids.size, self.layers.finest.sizes
+        # Where a cluster has nothing to count, those in it count alike.
+        totals = np.bincount(layer.slots, weights=rows, minlength=count)
+        rows = np.where(totals[layer.slots] > 0, rows, 1)
         lowest, highest = np.full(count, np.inf), np.zeros(count)
         np.minimum.at(lowest, layer.slots, self.finest)
         np.maximum.at(highest, layer.slots, self.finest)
         sums = np.bincount(layer.slots, weights=rows * self.finest, minlength=count)
-        means = sums / np.maximum(np.bincount(layer.slots, weights=rows, minlength=count), 1)
+        means = sums / np.bincount(layer.slots, weights=rows, minlength=count)
         mixed = lowest < highest
         return np.where(mixed, np.clip(means, lowest, highest), highest), mixed

@@ -9,19 +9,20 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.duplicate_counts import CountUnit, GroupCounts
 from gateway.layers import Layers
 from gateway.terrain_view import Terrain
 
 
 @dataclass(eq=False)
 class LoadedTerrain:
-    """What of one layer is kept ready.
+    """What of one layer, counted in one unit, is kept ready.
 
     Parameters
     ----------
     terrain : Terrain
-    heights : ndarray of shape (grid_size, grid_size), float32
-        A read-only map of the ground at weight 1.
+    heights : ndarray of shape (grid_size, grid_size), float32, optional
+        The ground at weight 1, a read-only map where it is stored; None until it is built.
     rendered : tuple of int and bytes, optional
         The last revision that was asked for, and the terrain at it as JSON.
     rendering : asyncio.Lock
@@ -29,7 +30,7 @@ class LoadedTerrain:
     """
 
     terrain: Terrain
-    heights: NDArray[np.float32]
+    heights: NDArray[np.float32] | None
     rendered: tuple[int, bytes] | None = None
     rendering: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -41,12 +42,15 @@ class LoadedDataset:
     Parameters
     ----------
     layers : Layers
-    terrains : dict of int to LoadedTerrain
-        By layer index, those that were asked for.
+    group_counts : GroupCounts, optional
+        None where near-duplicates were not looked for.
+    terrains : dict of tuple of int and CountUnit to LoadedTerrain
+        By layer index and unit, those that were asked for.
     """
 
     layers: Layers
-    terrains: dict[int, LoadedTerrain] = field(default_factory=dict)
+    group_counts: GroupCounts | None = None
+    terrains: dict[tuple[int, CountUnit], LoadedTerrain] = field(default_factory=dict)
 
 
 class DatasetMemory:

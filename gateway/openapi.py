@@ -7,12 +7,25 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
 
+from gateway.level_answers import Curve, Levelled, LevelState, ProofState
+from gateway.level_schemas import LevelBody
+from gateway.proof_schemas import ProveBody
 from gateway.schema_examples import ACCEPTED, UNHEALTHY
 from gateway.schemas import DatasetList, Health, Problem
 from gateway.terrain_schemas import Adjusted, TerrainView
 
 _ASSUMED = ("HTTPValidationError", "ValidationError")
-_ANSWERS = (DatasetList, TerrainView, Adjusted, Health)
+_ANSWERS = (
+    DatasetList,
+    TerrainView,
+    Adjusted,
+    Health,
+    Levelled,
+    LevelState,
+    Curve,
+    ProofState,
+)
+_BODIES = (LevelBody, ProveBody)
 # Answers that are not like the example of their schema.
 _OWN_EXAMPLES = {("/api/upload", "202"): ACCEPTED, ("/health", "503"): UNHEALTHY}
 
@@ -60,7 +73,10 @@ def _with_problems(document: dict[str, Any]) -> dict[str, Any]:
 def _own_schemas() -> dict[str, Any]:
     """Return the schemas of answers, whole: the framework drops what an example has as null."""
     _, answers = models_json_schema(
-        [(model, "serialization") for model in _ANSWERS],
+        [
+            *((model, "serialization") for model in _ANSWERS),
+            *((model, "validation") for model in _BODIES),
+        ],
         ref_template="#/components/schemas/{model}",
         schema_generator=_AsWritten,
     )

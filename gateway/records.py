@@ -95,6 +95,12 @@ def to_weights(row: Any) -> WeightsRevision:
     return WeightsRevision(row["revision"], weights)
 
 
+def from_weights(weights: WeightsRevision) -> dict[str, Any]:
+    """Return the columns of weights."""
+    stored = {str(cluster): weight for cluster, weight in weights.weights.items()}
+    return {"revision": weights.revision, "weights": stored}
+
+
 def _one_row(connection: sa.Connection, query: Any, dataset_id: str, locked: bool) -> Any:
     query = query.where(datasets.c.dataset_id == dataset_id)
     row = connection.execute(query.with_for_update() if locked else query).mappings().first()

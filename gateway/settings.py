@@ -49,6 +49,7 @@ class GatewaySettings(BaseSettings):
     read_seconds: int = Field(120, gt=0)
     upload_rate: str = "5/minute"
     max_concurrent_uploads: int = Field(16, gt=0)
+    max_concurrent_exports: int = Field(4, gt=0)
     cors_origins: str = Field(
         "http://localhost:3000", validation_alias=_named("CORS_ORIGINS", "LEVEL_CORS_ORIGINS")
     )

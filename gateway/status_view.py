@@ -38,9 +38,9 @@ def status_view(dataset: Dataset, ttl_hours: float) -> dict[str, Any]:
         "clustering": dataset.clustering or None,
         "parameters": asdict(dataset.parameters),
         "revision": dataset.revision,
-        "created_at": _written(dataset.created_at),
-        "completed_at": _written(dataset.completed_at),
-        "expires_at": _written(expires_at),
+        "created_at": written(dataset.created_at),
+        "completed_at": written(dataset.completed_at),
+        "expires_at": written(expires_at),
     }
 
 
@@ -64,7 +64,7 @@ def _rounded(value: float | None, digits: int) -> float | None:
     return None if value is None else round(value, digits)
 
 
-def _written(moment: float | None) -> str | None:
+def written(moment: float | None) -> str | None:
     """Return seconds since the epoch as ISO 8601 in UTC."""
     if moment is None:
         return None

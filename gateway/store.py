@@ -8,7 +8,15 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 
-from gateway.database import Database, artifacts, cluster_names, datasets, embeddings, jobs
+from gateway.database import (
+    Database,
+    artifacts,
+    cluster_names,
+    datasets,
+    embeddings,
+    job_records,
+    jobs,
+)
 from gateway.dataset import (
     Artifact,
     ClusterName,
@@ -28,11 +36,14 @@ from gateway.embedding_records import (
     write_progress,
 )
 from gateway.errors import RevisionConflict
+from gateway.job_store import add_job
+from gateway.jobs import JobKind, NewJob
 from gateway.records import (
     WITHOUT_WEIGHTS,
     dataset_row,
     from_artifact,
     from_name,
+    from_weights,
     to_artifact,
     to_dataset,
     to_name,
@@ -99,7 +110,7 @@ class DatasetStore:
         job = {
             "job_id": str(uuid4()),
             "dataset_id": dataset_id,
-            "kind": "build",
+            "kind": JobKind.BUILD,
             "finished": False,
             "created_at": now,
         }
@@ -137,7 +148,7 @@ class DatasetStore:
         """Forget a dataset; its files are the caller's to remove."""
         with self._database.writing() as connection:
             dataset_row(connection, dataset_id)
-            for table in (datasets, artifacts, cluster_names, embeddings, jobs):
+            for table in (datasets, artifacts, cluster_names, embeddings, jobs, job_records):
                 connection.execute(sa.delete(table).where(table.c.dataset_id == dataset_id))
 
     def touch(self, dataset: Dataset) -> None:
@@ -150,8 +161,9 @@ class DatasetStore:
 
     def unused_since(self, moment: float) -> list[str]:
         """Return ids of datasets at rest whose last use was before `moment` (seconds, epoch)."""
+        at_work = sa.select(jobs.c.dataset_id).where(jobs.c.finished.is_(False))
         query = sa.select(datasets.c.dataset_id).where(
-            datasets.c.last_used_at < moment, datasets.c.status != Status.PROCESSING
+            datasets.c.last_used_at < moment, datasets.c.dataset_id.not_in(at_work)
         )
         with self._database.reading() as connection:
             return list(connection.execute(query).scalars())
@@ -222,8 +234,8 @@ class DatasetStore:
                     last_used_at=self._clock(),
                 )
             )
-            done = sa.update(jobs).where(jobs.c.dataset_id == dataset_id).values(finished=True)
-            connection.execute(done)
+            built = (jobs.c.dataset_id == dataset_id) & (jobs.c.kind == JobKind.BUILD)
+            connection.execute(sa.update(jobs).where(built).values(finished=True))
 
     # Artifacts and names
 
@@ -266,8 +278,11 @@ class DatasetStore:
         dataset_id: str,
         change: Callable[[dict[int, float]], dict[int, float]],
         expected_revision: int | None = None,
+        job: NewJob | None = None,
     ) -> WeightsRevision:
         """Replace the weights by `change` of them and return the next revision; all or nothing.
+
+        A job, where one is given, is recorded with them: it belongs to that revision.
 
         Raises
         ------
@@ -279,28 +294,11 @@ class DatasetStore:
             if expected_revision is not None and expected_revision != current.revision:
                 raise RevisionConflict(expected_revision, current.revision)
             new = WeightsRevision(current.revision + 1, change(current.weights))
-            stored = {str(cluster): weight for cluster, weight in new.weights.items()}
-            connection.execute(
-                update_dataset(
-                    dataset_id,
-                    revision=new.revision,
-                    weights=stored,
-                    last_used_at=self._clock(),
-                )
-            )
+            stored = from_weights(new)
+            connection.execute(update_dataset(dataset_id, **stored, last_used_at=self._clock()))
+            if job is not None:
+                add_job(connection, dataset_id, job, new.revision, self._clock())
         return new
-
-    # Jobs
-
-    def unfinished_jobs(self) -> list[tuple[str, str]]:
-        """Return (job id, dataset id) of every unfinished job, oldest first."""
-        query = (
-            sa.select(jobs.c.job_id, jobs.c.dataset_id)
-            .where(jobs.c.finished.is_(False))
-            .order_by(jobs.c.created_at)
-        )
-        with self._database.reading() as connection:
-            return [(row.job_id, row.dataset_id) for row in connection.execute(query)]
 
 
 def _position_after(row: Any, stage: Stage, progress: int, enter: bool) -> tuple[Stage, int] | None:

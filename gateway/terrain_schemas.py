@@ -27,6 +27,9 @@ class Balance(BaseModel):
     effective_sample_size: float = Field(
         description="How many rows of equal weight say as much as these, 0 to N (Kish)."
     )
+    effective_sample_share: float = Field(
+        description="effective_sample_size divided by all rows, those of weight 0 too, 0 to 1."
+    )
     design_effect: float = Field(
         description="N / effective_sample_size, 1 or more: the factor by which the weights widen"
         " the variance of an estimate."
@@ -34,6 +37,11 @@ class Balance(BaseModel):
     max_repeat: float = Field(
         description="The most often any row is repeated, 1 or more: the largest weight divided by"
         " the mean weight."
+    )
+    dropped_row_count: int = Field(description="Rows of weight 0, or that were not chosen.")
+    duplicate_count: int = Field(
+        description="Those of them that went because a near-duplicate stayed; 0 unless a levelling"
+        " drops near-duplicates."
     )
 
 
@@ -87,8 +95,16 @@ class Hill(BaseModel):
         description="0 or more; 2 is as if each of its rows stood there twice. Where finer clusters"
         " in it have different weights, their mean over its rows."
     )
-    size: int = Field(description="Rows.")
-    effective_size: float = Field(description="size times weight, in rows.")
+    size: int = Field(description="Rows, or groups where groups are counted.")
+    effective_size: float = Field(description="size times weight.")
+    group_count: int | None = Field(
+        description="Groups of near-duplicates, each counted in the cluster of its central row; a"
+        " row like no other is one. Null for a dataset of an earlier version."
+    )
+    near_duplicate_share: float | None = Field(
+        description="1 - group_count / rows, 0 to 1: the part of its rows that would go if the"
+        " central row of each group stayed. Null as group_count is."
+    )
     spread: float = Field(description="Mean cosine distance of its rows to their centre, 0 to 1.")
     color: str = Field(description="#rrggbb; depends on the cluster_id alone.")
     keywords: list[str] = Field(
@@ -106,10 +122,10 @@ class Hill(BaseModel):
 class Noise(BaseModel):
     """The rows in no cluster."""
 
-    count: int = Field(description="Rows.")
-    share: float = Field(description="count divided by all rows, 0 to 1.")
+    count: int = Field(description="Rows, or groups where groups are counted.")
+    share: float = Field(description="count divided by all there are, 0 to 1.")
     weight: float = Field(description="0 to 1000000, as of a hill; 1 at first.")
-    effective_size: float = Field(description="count times weight, in rows.")
+    effective_size: float = Field(description="count times weight.")
     reason: str = Field(
         description="Which rows these are and why, in a sentence; empty where it is not known."
     )
@@ -162,6 +178,9 @@ class TerrainView(BaseModel):
     gridSize: int = Field(description="Cells along each side of the ground, 2 to 2048.")
     metrics: Metrics = Field(description="How level the dataset is, and what that costs.")
     noise: Noise = Field(description="How many rows are in no cluster, why, and their weight.")
+    count: Literal["rows", "groups"] = Field(
+        description="What sizes, heights and figures count: rows, or groups of near-duplicates."
+    )
     layer: int = Field(ge=0, description="The layer_index of the layer whose clusters these are.")
     layers: list[LayerSummary] = Field(description="Every layer there is, finest first.")
     layout: LayoutQuality = Field(description="How far the places of hills can be relied on.")

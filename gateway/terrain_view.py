@@ -5,13 +5,20 @@ is put in here, each time it is asked for.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.duplicate_counts import (
+    CountUnit,
+    GroupCounts,
+    count_hills,
+    describe_near_duplicates,
+)
+from gateway.errors import DatasetTooOld
 from gateway.layer_weights import LayerWeights
 from gateway.layers import LayerClusters, Layers
 from gateway.pipeline_types import HillShape
@@ -19,6 +26,7 @@ from levelling import NOISE_ID, Balance, Groups, measure
 
 _HEIGHT_DIGITS = 4
 _NOISE_UNEXPLAINED = {"reason": "", "sparse_count": None, "small_cluster_count": None}
+_NOISE_UNCOUNTED = {"sparse_count": None, "small_cluster_count": None}
 _LAYOUT_UNMEASURED = {"own_hill_fraction": None, "neighbor_preservation": None}
 
 
@@ -34,24 +42,31 @@ class Terrain:
         The one that is shown.
     grid_size : int
         Cells along each side.
-    height_scale : float
-        What the summed hills are multiplied with.
+    height_scale : float, optional
+        What the summed hills are multiplied with; None where it is still to be found, from the
+        ground at weight 1.
     hills : tuple of dict
-        As the worker stored them, by cluster id.
+        As the worker stored them, by cluster id, with their near-duplicates.
     noise : dict
         `count`, rows in no cluster, and where it is known why they are: `reason`, `sparse_count`
         and `small_cluster_count`.
     layout : dict
         `own_hill_fraction` and `neighbor_preservation`, None where they were not measured.
+    group_counts : GroupCounts, optional
+        None where near-duplicates were not looked for.
+    unit : CountUnit
+        What sizes, heights and figures count.
     """
 
     layers: Layers
     layer: LayerClusters
     grid_size: int
-    height_scale: float
+    height_scale: float | None
     hills: tuple[dict[str, Any], ...]
     noise: dict[str, Any]
     layout: dict[str, Any]
+    group_counts: GroupCounts | None = None
+    unit: CountUnit = CountUnit.ROWS
 
     @classmethod
     def from_stored(
@@ -59,20 +74,47 @@ class Terrain:
         stored: Mapping[str, Any],
         layers: Layers | None = None,
         layer_index: int | None = None,
+        group_counts: GroupCounts | None = None,
     ) -> Self:
         """Return the terrain that the worker stored as JSON.
 
         Without `layers`, its hills are the only one.
         """
         layers = layers or Layers.of_one(stored["hills"])
+        layer = layers.find(layer_index)
         return cls(
             layers=layers,
-            layer=layers.find(layer_index),
+            layer=layer,
             grid_size=stored["grid_size"],
             height_scale=stored["height_scale"],
-            hills=tuple(stored["hills"]),
+            hills=describe_near_duplicates(stored["hills"], group_counts, layer),
             noise={**_NOISE_UNEXPLAINED, **stored["noise"]},
             layout={**_LAYOUT_UNMEASURED, **stored.get("layout", {})},
+            group_counts=group_counts,
+        )
+
+    def counted_in(self, unit: CountUnit) -> Self:
+        """Return this terrain, made from rows, with everything counted in a unit.
+
+        Raises
+        ------
+        DatasetTooOld
+            When groups are asked for that were never looked for.
+        """
+        if unit is CountUnit.ROWS:
+            return self
+        if self.group_counts is None:
+            raise DatasetTooOld("looking for near-duplicates")
+        layers = self.group_counts.count_layers(self.layers)
+        return replace(
+            self,
+            layers=layers,
+            layer=layers.find(self.layer.layer_index),
+            height_scale=None,
+            hills=count_hills(self.hills),
+            # Why rows are noise is known of rows alone.
+            noise={**self.noise, **_NOISE_UNCOUNTED, "count": self.group_counts.noise},
+            unit=unit,
         )
 
     def weigh(self, weights: Mapping[int, float]) -> LayerWeights:
@@ -118,6 +160,7 @@ class Terrain:
             "gridSize": self.grid_size,
             "metrics": self.metrics(weights),
             "noise": self._noise_at(shown[NOISE_ID]),
+            "count": self.unit,
             "layer": self.layer.layer_index,
             "layers": self.layers.summary(),
             "layout": self.layout,

@@ -23,7 +23,8 @@ from gateway.pipeline_types import Stages
 from gateway.request_context import current_request_id
 from gateway.settings import GatewaySettings
 from gateway.store import DatasetStore
-from gateway.tables import RECORDS_FILE, ROWS_FILE, TableInfo, TableLimits, read_in_process
+from gateway.tables import RECORDS_FILE, ROWS_FILE, TableInfo, TableLimits
+from gateway.tables.process import read_in_process
 from gateway.upload_form import UploadForm, receive_form
 from gateway.upload_parameters import read_fields, to_pipeline_parameters
 from level_rpc.errors import InvalidArgument, LevelError, ResourceExhausted

@@ -21,23 +21,37 @@ export function readStatus(id) {
   return ask(`/api/status/${encodeURIComponent(id)}`);
 }
 
-/** Returns the terrain of a dataset at its current weights, of its terrain layer or another one. */
-export function readTerrain(id, layer = null) {
-  return ask(`/api/terrain/${encodeURIComponent(id)}${layerQuery(layer)}`);
+/**
+ * Returns the terrain of a dataset at its current weights, of its terrain layer or another one;
+ * count: "rows", or "groups" to count near-duplicates once.
+ */
+export function readTerrain(id, layer = null, count = "rows") {
+  return ask(`/api/terrain/${encodeURIComponent(id)}${query({ layer, count })}`);
 }
 
 /** Sets absolute weights {cluster_id: weight}; returns a layer's {metrics, weights, revision}. */
 export function adjust(id, adjustments, layer = null) {
-  return ask(`/api/adjust/${encodeURIComponent(id)}${layerQuery(layer)}`, {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ adjustments }),
-  });
+  return send(`/api/adjust/${encodeURIComponent(id)}${query({ layer })}`, { adjustments });
 }
 
-/** Returns the address of a download: format "weighted" or "resampled". */
-export function exportAddress(id, format) {
-  return `/api/export/${encodeURIComponent(id)}?format=${format}`;
+/** Returns what levelling as asked comes to; with `apply` it is done too. */
+export function level(id, asked) {
+  return send(`/api/level/${encodeURIComponent(id)}`, asked);
+}
+
+/** Returns the levelling that was last applied. */
+export function readLevel(id) {
+  return ask(`/api/level/${encodeURIComponent(id)}`);
+}
+
+/** Returns what each step of flatness costs, within limits {layer, budget, max_repeat, ...}. */
+export function readCurve(id, limits) {
+  return ask(`/api/level/${encodeURIComponent(id)}/curve${query(limits)}`);
+}
+
+/** Returns the address of a download; options: {format, file_type}, defaults left out. */
+export function exportAddress(id, options) {
+  return `/api/export/${encodeURIComponent(id)}${query(options)}`;
 }
 
 /** Uploads a form; calls onProgress(share sent, 0-1); returns the answer with its dataset_id. */
@@ -100,8 +114,18 @@ async function poll(id, take, isStopped, onProblem) {
   }
 }
 
-function layerQuery(layer) {
-  return layer === null ? "" : `?layer=${layer}`;
+/** Returns values as the query of an address; those that are null are left out. */
+function query(values) {
+  const given = Object.entries(values).filter(([, value]) => value !== null);
+  return given.length ? `?${new URLSearchParams(given)}` : "";
+}
+
+function send(address, body) {
+  return ask(address, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+  });
 }
 
 async function ask(address, options) {

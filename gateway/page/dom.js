@@ -29,3 +29,21 @@ export function addTo(parent, name, className = "") {
   parent.append(element);
   return element;
 }
+
+/** Returns a new header cell at the end of a table's row. */
+export function addHead(row, text, scope) {
+  const head = addTo(row, "th");
+  head.scope = scope;
+  head.textContent = text;
+  return head;
+}
+
+/** Returns a writer of numbers with so many digits after the point. */
+export function decimals(count) {
+  return (value) => value.toFixed(count);
+}
+
+/** Returns a number as a writer writes it, a dash where there is none. */
+export function written(value, write) {
+  return Number.isFinite(value) ? write(value) : "–";
+}

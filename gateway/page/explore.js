@@ -1,6 +1,9 @@
 /** A dataset's terrain whose weights and layer a person changes. */
 
 import { readTerrain } from "./api.js";
+import { addTo } from "./dom.js";
+import { addDownloads } from "./downloads.js";
+import { LevelPanel } from "./level.js";
 import { mountTerrain } from "./terrain.js";
 import { WeightSaver } from "./weights.js";
 
@@ -13,10 +16,11 @@ const NOISE_ID = -1;
  */
 export function explore(root, id, terrain, handlers) {
   let closed = false;
+  let count = "rows";
   const saver = new WeightSaver(id, {
     onState: handlers.onState,
     onSaved: (metrics, weights) => {
-      explorer.setMetrics(metrics);
+      if (count === "rows") explorer.setMetrics(metrics);
       explorer.setWeights(weights);
       return redraw(saver.layer, (fresh) => explorer.update(fresh));
     },
@@ -27,20 +31,34 @@ export function explore(root, id, terrain, handlers) {
     layerReason: handlers.layerReason,
   });
   handlers.onShow(terrain);
+  const panel = new LevelPanel(explorer.tools, id, {
+    onApplied: () => redraw(saver.layer, show),
+    isClosed: () => closed,
+  });
+  addDownloads(explorer.tools, id);
+  if (terrain.hills.some((hill) => hill.group_count !== null && hill.near_duplicate_share > 0)) {
+    addCounter(explorer.chooser, (unit) => {
+      count = unit;
+      redraw(saver.layer, show);
+    });
+  }
+
+  function show(fresh) {
+    explorer.show(fresh);
+    handlers.onShow(fresh);
+  }
 
   async function showLayer(layer) {
     // Weights that wait may be of hills around or in those of the next layer.
     await saver.flush();
     saver.layer = layer;
-    await redraw(layer, (fresh) => {
-      explorer.show(fresh);
-      handlers.onShow(fresh);
-    });
+    panel.setLayer(layer);
+    await redraw(layer, show);
   }
 
   async function redraw(layer, draw) {
     try {
-      const fresh = await readTerrain(id, layer);
+      const fresh = await readTerrain(id, layer, count);
       if (!closed && saver.layer === layer) draw(fresh);
     } catch (problem) {
       if (!closed) handlers.onProblem(problem);
@@ -57,6 +75,15 @@ export function explore(root, id, terrain, handlers) {
       saver.close();
     },
   };
+}
+
+/** Adds a switch that counts near-duplicates once; onCount("rows" | "groups"). */
+function addCounter(parent, onCount) {
+  const label = addTo(parent, "label", "counter");
+  const box = addTo(label, "input");
+  box.type = "checkbox";
+  label.append("Count near-duplicates once");
+  box.addEventListener("change", () => onCount(box.checked ? "groups" : "rows"));
 }
 
 /** Returns the ids of the clusters that weights live on, and of noise where there is some. */

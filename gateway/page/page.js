@@ -154,8 +154,8 @@ async function openTerrain(id, status) {
   }
   if (!isHere(id)) return;
   warn(status.warnings ?? []);
-  part("get-weighted").href = exportAddress(id, "weighted");
-  part("get-resampled").href = exportAddress(id, "resampled");
+  part("get-weighted").href = exportAddress(id, { format: "weighted" });
+  part("get-resampled").href = exportAddress(id, { format: "resampled" });
   part("actions").hidden = false;
   showSaved("saved", "");
   show("terrain");

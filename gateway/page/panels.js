@@ -1,6 +1,6 @@
-/** What stands beside the terrain in words: measures, the table of hills, one hill's card. */
+/** What stands beside the terrain in words: the table of hills, one hill's card. */
 
-import { addTo, countOf, formatCount, formatShare } from "./dom.js";
+import { addHead, addTo, countOf, decimals, formatCount, formatShare, written } from "./dom.js";
 import { cssColour } from "./surface.js";
 
 const SLIDER_END = 3;
@@ -8,34 +8,6 @@ const NOISE_ID = -1;
 const STABILITY_MEANS =
   "How much of this hill comes back when the rows are grouped again from another start and from a " +
   "sample of them. 100%: all of it, every time.";
-
-/** Each measure: its key in metrics, its name, how it is written, and what it says. */
-const MEASURES = [
-  ["gini", "Gini", decimals(3), "0: all equal. Near 1: one has it all."],
-  ["flatness", "Flatness", decimals(3), "1: level ground. 0: one single hill."],
-  ["effective_clusters", "Effective clusters", decimals(1), "As varied as this many equal hills."],
-  ["effective_sample_size", "Effective sample size", formatCount, "The cost: rows are worth this many."],
-  ["design_effect", "Design effect", decimals(2), "Rows ÷ effective size. 1: no cost."],
-  ["max_repeat", "Max repeat", decimals(2), "Most often that one row is repeated."],
-];
-
-/** Fills an element with the measures, current and original side by side. */
-export function showMetrics(parent, metrics) {
-  const table = document.createElement("table");
-  table.className = "metrics";
-  const head = addTo(addTo(table, "thead"), "tr");
-  for (const title of ["Measure", "Now", "Original"]) addHead(head, title, "col");
-  const body = addTo(table, "tbody");
-  for (const [key, name, write, meaning] of MEASURES) {
-    const row = addTo(body, "tr");
-    const title = addHead(row, "", "row");
-    addTo(title, "span", "metric-name").textContent = name;
-    addTo(title, "small").textContent = meaning;
-    addTo(row, "td", "metric-now").textContent = written(metrics[key], write);
-    addTo(row, "td", "metric-was").textContent = written((metrics.original ?? metrics)[key], write);
-  }
-  parent.replaceChildren(table);
-}
 
 /** The table of hills, largest first: the terrain in words, and the place to change weights. */
 export class HillTable {
@@ -185,6 +157,7 @@ function factsOf(hill, metrics) {
     `weight ${writeWeight(hill.weight)}`,
     `height ${written(hill.height, decimals(1))}`,
   ];
+  if (hill.near_duplicate_share > 0) facts.push(`${formatShare(hill.near_duplicate_share)} copies`);
   if (hill.weight !== 1) facts.splice(3, 0, `counts as ${formatCount(hill.effective_size)}`);
   if (hill.label_source === "llm") facts.push("named by a language model");
   if (hill.label_source === "keywords") facts.push("named by keywords");
@@ -211,19 +184,4 @@ function share(part, whole) {
 
 function writeWeight(weight) {
   return String(Number(weight.toPrecision(4)));
-}
-
-function written(value, write) {
-  return Number.isFinite(value) ? write(value) : "–";
-}
-
-function decimals(count) {
-  return (value) => value.toFixed(count);
-}
-
-function addHead(row, text, scope) {
-  const head = addTo(row, "th");
-  head.scope = scope;
-  head.textContent = text;
-  return head;
 }

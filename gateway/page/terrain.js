@@ -2,7 +2,8 @@
 
 import { addTo, formatCount, formatShare } from "./dom.js";
 import { LayerChooser } from "./layers.js";
-import { HillTable, showCard, showMetrics } from "./panels.js";
+import { showMetrics } from "./measures.js";
+import { HillTable, showCard } from "./panels.js";
 import { TerrainView } from "./view.js";
 
 /**
@@ -10,7 +11,8 @@ import { TerrainView } from "./view.js";
  * options.onWeight(cluster_id, weight), when given, makes the weights editable;
  * options.onLayer(layer_index), when given, lets people ask for finer and coarser hills, and
  * options.layerReason says why these come first.
- * Returns {show(terrain), update(terrain), setMetrics(metrics), setWeights(weights)}.
+ * Returns {show(terrain), update(terrain), setMetrics(metrics), setWeights(weights), tools: an
+ * empty element between balance and hills}.
  */
 export function mountTerrain(root, terrain, options = {}) {
   return new Explorer(root, terrain, options);
@@ -79,8 +81,10 @@ class Explorer {
     const right = addTo(root, "aside", "side");
     addTo(right, "h2").textContent = "Balance";
     this.metrics = addTo(right, "div");
+    this.tools = addTo(right, "div");
     addTo(right, "h2").textContent = "Hills";
     this.chooser = addTo(right, "div");
+    this.chooser.className = "choosers";
     this.hills = addTo(right, "div");
   }
 

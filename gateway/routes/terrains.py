@@ -8,6 +8,7 @@ from fastapi.responses import Response
 
 from gateway.dataset import Dataset, WeightsRevision
 from gateway.dependencies import CompletedDataset, DatasetId, Gateway, GatewayParts
+from gateway.duplicate_counts import CountUnit
 from gateway.routes.documented import problems
 from gateway.terrain_schemas import Adjusted, Adjustments, TerrainView
 
@@ -30,6 +31,13 @@ async def read_terrain(
     dataset: CompletedDataset,
     gateway: GatewayParts,
     layer_index: LayerIndex = None,
+    count: Annotated[
+        CountUnit,
+        Query(
+            description="What sizes, heights and figures count: rows, or groups of near-duplicates,"
+            " each of which then counts once."
+        ),
+    ] = CountUnit.ROWS,
     if_none_match: Annotated[str, Header(description="An ETag from before.")] = "",
 ) -> Response:
     """Return hills, ground and figures at the current weights; the ETag is the revision.
@@ -43,7 +51,7 @@ async def read_terrain(
     known = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
     if known & {etag, "*"}:
         return Response(status_code=304, headers=headers)
-    body = await gateway.terrains.render(dataset, weights, layer_index)
+    body = await gateway.terrains.render(dataset, weights, layer_index, count)
     return Response(body, headers=headers, media_type=_JSON)
 
 

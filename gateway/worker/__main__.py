@@ -9,14 +9,21 @@ import structlog
 
 from gateway.artifacts import ArtifactStore
 from gateway.database import Database
+from gateway.job_store import JobStore
+from gateway.jobs import JobKind
 from gateway.settings import GatewaySettings
 from gateway.stages import GrpcStages
 from gateway.store import DatasetStore
+from gateway.worker.build_job import BuildJob
+from gateway.worker.dataset_job import DatasetJob
 from gateway.worker.durable import DurableRunner
 from gateway.worker.janitor import Janitor
+from gateway.worker.job_runner import JobRunner
 from gateway.worker.liveness import new_executor_id
 from gateway.worker.loop import WorkerLoop
 from gateway.worker.pipeline import Pipeline
+from gateway.worker.plan_maker import PlanMaker
+from gateway.worker.proof_maker import ProofMaker
 from gateway.worker.registry import WorkerRegistry
 from level_rpc.errors import LevelError
 from level_rpc.logs import configure_logging
@@ -31,7 +38,8 @@ async def work(settings: GatewaySettings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     database = Database(settings.resolved_database_url)
     database.create_tables()
-    store, artifacts = DatasetStore(database), ArtifactStore(settings.data_dir)
+    store, jobs = DatasetStore(database), JobStore(database)
+    artifacts = ArtifactStore(settings.data_dir)
     executor_id = new_executor_id()
     async with GrpcStages(settings.addresses, settings.stream_idle_seconds) as stages:
         pipeline = Pipeline(
@@ -41,14 +49,19 @@ async def work(settings: GatewaySettings) -> None:
             settings.service_patience_seconds,
             settings.embedder_calls,
         )
-        runner = DurableRunner(
-            pipeline, settings.workflow_database_url, executor_id, settings.pipeline_concurrency
-        )
+        plans = PlanMaker(store, jobs, artifacts, stages, settings.service_patience_seconds)
+        proofs = ProofMaker(store, artifacts)
+        runners: dict[JobRunner, int] = {
+            BuildJob(pipeline): settings.pipeline_concurrency,
+            DatasetJob(JobKind.LEVEL, jobs, plans): settings.pipeline_concurrency,
+            DatasetJob(JobKind.PROVE, jobs, proofs): 1,
+        }
+        runner = DurableRunner(runners, settings.workflow_database_url, executor_id)
         janitor = Janitor(store, artifacts, settings.dataset_ttl_hours * 3_600)
         registry = WorkerRegistry(database)
         await runner.start()
         try:
-            await WorkerLoop(store, registry, runner, janitor, executor_id).run(stop)
+            await WorkerLoop(jobs, registry, runner, janitor, executor_id).run(stop)
         finally:
             await runner.stop()
             database.close()

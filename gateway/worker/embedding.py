@@ -13,7 +13,7 @@ from typing import Self, TypeVar
 
 from gateway.artifacts import ArtifactStore
 from gateway.dataset import Dataset
-from gateway.embedded_texts import EmbeddedTexts, LongTexts, ModelInfo, TextCounts
+from gateway.embedded_texts import EmbeddedTexts, LongTexts, ModelInfo, TextCounts, block_size
 from gateway.embedding_progress import EmbeddingMeter
 from gateway.pipeline_types import OnProgress, Stages
 from gateway.store import DatasetStore
@@ -27,10 +27,6 @@ from gateway.worker.vector_file import ModelsDiffer, VectorFile, WrittenMeanwhil
 from level_rpc.errors import FailedPrecondition, InvalidArgument
 
 T = TypeVar("T")
-# Texts in one call: enough to batch by length, within what a call takes.
-FEWEST_BLOCK_ROWS, MOST_BLOCK_ROWS = 512, 4_096
-# Enough that several embedders end at about the same time.
-BLOCKS = 12
 # While one is computed, the texts of the next are there already.
 CALLS_PER_EMBEDDER = 2
 # Of 4,096 vectors of 1,024 numbers, 16 MiB each.
@@ -68,7 +64,7 @@ class DatasetTexts:
     @property
     def block_rows(self) -> int:
         """How many texts go into one call."""
-        return min(max(-(-self.unique.count // BLOCKS), FEWEST_BLOCK_ROWS), MOST_BLOCK_ROWS)
+        return block_size(self.unique.count)
 
     def read(self, start: int) -> list[str]:
         """Return the texts of the block that begins with distinct text `start`; blocks."""

@@ -6,7 +6,7 @@ from time import monotonic
 
 import structlog
 
-from gateway.store import DatasetStore
+from gateway.job_store import JobStore
 from gateway.worker.durable import DurableRunner
 from gateway.worker.janitor import Janitor
 from gateway.worker.liveness import BEAT_SECONDS, DeathWatch
@@ -24,7 +24,7 @@ class WorkerLoop:
 
     Parameters
     ----------
-    store : DatasetStore
+    jobs : JobStore
     registry : WorkerRegistry
     runner : DurableRunner
     janitor : Janitor
@@ -33,13 +33,13 @@ class WorkerLoop:
 
     def __init__(
         self,
-        store: DatasetStore,
+        jobs: JobStore,
         registry: WorkerRegistry,
         runner: DurableRunner,
         janitor: Janitor,
         executor_id: str,
     ) -> None:
-        self._store = store
+        self._jobs = jobs
         self._registry = registry
         self._runner = runner
         self._janitor = janitor
@@ -82,16 +82,16 @@ class WorkerLoop:
             log.info("took_over", executor_id=executor_id, workflow_count=taken)
 
     async def _take_new_jobs(self) -> None:
-        jobs = await asyncio.to_thread(self._store.unfinished_jobs)
-        for job_id, dataset_id in jobs:
-            if job_id not in self._seen_jobs:
-                await self._runner.ensure_running(job_id, dataset_id)
-                self._seen_jobs.add(job_id)
-        self._seen_jobs &= {job_id for job_id, _ in jobs}
+        jobs = await asyncio.to_thread(self._jobs.unfinished)
+        for job in jobs:
+            if job.job_id not in self._seen_jobs:
+                await self._runner.ensure_running(job)
+                self._seen_jobs.add(job.job_id)
+        self._seen_jobs &= {job.job_id for job in jobs}
 
     async def _recheck_jobs(self) -> None:
-        for job_id, dataset_id in await asyncio.to_thread(self._store.unfinished_jobs):
-            await self._runner.ensure_running(job_id, dataset_id)
+        for job in await asyncio.to_thread(self._jobs.unfinished):
+            await self._runner.ensure_running(job)
 
     async def _sweep(self) -> None:
         await asyncio.to_thread(self._janitor.sweep)

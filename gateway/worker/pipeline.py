@@ -13,10 +13,12 @@ from typing import TypeVar
 from gateway.artifacts import ArtifactStore
 from gateway.dataset import Artifact, Dataset, Stage, Status, overall_progress
 from gateway.errors import DatasetNotFound
+from gateway.layer_files import NEAR_DUPLICATES
 from gateway.pipeline_types import NeighborGraph, OnProgress, Stages
 from gateway.store import DatasetStore
 from gateway.worker.embedding import DatasetEmbedder
 from gateway.worker.naming import name_clusters
+from gateway.worker.near_duplicates import find_groups
 from gateway.worker.reporting import run_reporting
 from gateway.worker.results import GRAPH_ARRAYS, StageResults
 from gateway.worker.terrain import describe_terrains
@@ -25,6 +27,7 @@ from gateway.worker.vector_file import VectorFile
 
 T = TypeVar("T")
 LAYOUT_SHARE = 0.8  # of the progress of building the terrain
+NEAR_DUPLICATES_TIME = "near_duplicates"
 
 
 class Pipeline:
@@ -64,9 +67,11 @@ class Pipeline:
         return ["vectors"]
 
     async def cluster(self, dataset_id: str) -> list[str]:
-        """Store the neighbour graph and every layer; return the names of what is stored."""
+        """Store the neighbour graph, every layer and near-duplicates; return what is stored."""
         await self._once("clusters", dataset_id, Stage.CLUSTERING, self._cluster)
-        return ["clusters"]
+        find = self._find_near_duplicates
+        await self._once(NEAR_DUPLICATES, dataset_id, Stage.CLUSTERING, find, NEAR_DUPLICATES_TIME)
+        return ["clusters", NEAR_DUPLICATES]
 
     async def name(self, dataset_id: str) -> list[str]:
         """Store a name for every cluster; return the names of what is stored."""
@@ -156,6 +161,16 @@ class Pipeline:
             )
         )
         await in_store(self._results.keep_clusters, dataset.dataset_id, clustering)
+
+    async def _find_near_duplicates(self, dataset: Dataset, on_progress: OnProgress) -> None:
+        groups = await find_groups(
+            dataset,
+            self._artifacts,
+            self._stages,
+            on_progress=on_progress,
+            patience_seconds=self._patience_seconds,
+        )
+        await in_store(self._results.keep_near_duplicates, dataset.dataset_id, groups)
 
     async def _name(self, dataset: Dataset, on_progress: OnProgress) -> None:
         names = await name_clusters(

@@ -5,10 +5,13 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gateway.artifacts import ArtifactStore
 from gateway.dataset import ClusterName, Dataset
 from gateway.embedded_texts import LongTexts, TextCounts
-from gateway.layer_files import LAYERS, artifact_name
+from gateway.layer_files import LAYERS, NEAR_DUPLICATES, artifact_name
 from gateway.pipeline_types import Clustering, Layer, Layout
 from gateway.store import DatasetStore
 from gateway.worker.terrain import LAYOUT, LayerTerrain
@@ -71,6 +74,14 @@ class StageResults:
         counts = {"cluster_count": len(clusters), "noise_count": outcome["noise_count"]}
         self._store.note(dataset_id, counts=counts, clustering=outcome)
         self._store.put_artifacts(dataset_id, *files)
+
+    def keep_near_duplicates(self, dataset_id: str, groups: NDArray[np.int32]) -> None:
+        """Store the group of near-duplicates that each row is in, and how many rows are copies."""
+        parents = (*GRAPH_ARRAYS, "rows")
+        artifact = self._artifacts.save_array(dataset_id, NEAR_DUPLICATES, groups, parents)
+        copies = groups.size - np.unique(groups).size
+        self._store.note(dataset_id, counts={"near_duplicate_count": copies})
+        self._store.put_artifacts(dataset_id, artifact)
 
     def keep_names(self, dataset_id: str, names: list[ClusterName]) -> None:
         """Store the names of all clusters."""

@@ -74,7 +74,7 @@ def test_a_refused_parameter_fails_the_dataset_with_its_message(rig):
     dataset = rig.finish(dataset_id)
     assert (dataset.status, dataset.error, dataset.stage) == (Status.FAILED, message, None)
     assert rig.calls()["Cluster"] == 1
-    assert rig.store.unfinished_jobs() == []
+    assert rig.jobs.unfinished() == []
 
 
 def test_a_service_that_stays_away_fails_the_dataset_and_says_so(tmp_path):
@@ -101,7 +101,7 @@ def test_a_dataset_deleted_meanwhile_leaves_nothing(rig, rpc):
     with pytest.raises(DatasetNotFound):
         rig.store.get(dataset_id)
     log = worker.log.read_text()
-    assert "Traceback" not in log and "dataset_failed" not in log
+    assert "Traceback" not in log and "job_failed" not in log
     assert rig.finish(rig.add_dataset()).status == Status.COMPLETED
 
 

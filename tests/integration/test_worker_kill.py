@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from gateway.dataset import Status
-from gateway.worker.embedding import BLOCKS
+from gateway.embedded_texts import BLOCKS
 from tests.support.worker_rig import wait_until, worker_rig
 
 CALLS_OF_ONE_DATASET = {
     "Embed": 1,
     "Cluster": 1,
+    "FindNearDuplicates": 1,
     "LayOut": 1,
     "AnalyzeClusters": 2,  # the terrain layer and a finer one
     "LanguageModel": 4,
@@ -24,10 +25,11 @@ CALLS_OF_ONE_DATASET = {
 FINISHED_BEFORE = {
     "Embed": (),
     "Cluster": ("Embed",),
-    "AnalyzeClusters": ("Embed", "Cluster"),
-    "LanguageModel": ("Embed", "Cluster"),
-    "LayOut": ("Embed", "Cluster", "AnalyzeClusters"),
-    "BuildTerrain": ("Embed", "Cluster", "AnalyzeClusters", "LayOut"),
+    "FindNearDuplicates": ("Embed", "Cluster"),
+    "AnalyzeClusters": ("Embed", "Cluster", "FindNearDuplicates"),
+    "LanguageModel": ("Embed", "Cluster", "FindNearDuplicates"),
+    "LayOut": ("Embed", "Cluster", "FindNearDuplicates", "AnalyzeClusters"),
+    "BuildTerrain": ("Embed", "Cluster", "FindNearDuplicates", "AnalyzeClusters", "LayOut"),
 }
 
 

@@ -80,6 +80,8 @@ def made_up_terrain(hostile: str | None = None) -> dict:
                 for k in range(3)
             ],
             "stability": 0.9,
+            "group_count": size // 2 if number == 0 else size,
+            "near_duplicate_share": 0.5 if number == 0 else 0.0,
         }
         for number, (label, size, x, z, radius) in enumerate(TOPICS)
     ]
@@ -146,10 +148,39 @@ def _metrics() -> dict:
         "row_count": 9171,
         "noise_count": 312,
         "effective_sample_size": 9171.0,
+        "effective_sample_share": 1.0,
         "design_effect": 1.0,
         "max_repeat": 1.0,
+        "dropped_row_count": 0,
+        "duplicate_count": 0,
     }
     return {**figures, "original": figures}
+
+
+def _levelled(asked: dict) -> dict:
+    before = _metrics()["original"]
+    after = {**before, "gini": 0.21, "flatness": 0.78, "effective_sample_size": 6420.0}
+    after |= {"effective_sample_share": 0.7, "design_effect": 1.43, "dropped_row_count": 1200}
+    effect = {"dropped_count": 312, "joined_count": 0, "metrics": after}
+    return {
+        "solution": {
+            "weights": {"0": 0.4},
+            "unmet": [],
+            "binding": ["Two hills are at the limit."],
+        },
+        "metrics": {"before": before, "after": after},
+        "notes": [],
+        "layer": 1,
+        "noise_effects": [{"policy": {"kind": "drop"}, **effect}],
+        "request": asked,
+        "revision": 1,
+    }
+
+
+def _curve() -> dict:
+    flatness = [step / 20 for step in range(9, 20)]
+    shares = [1.0 - 0.9 * (value - 0.45) ** 1.5 for value in flatness]
+    return {"flatness": flatness, "effective_sample_share": shares, "default_step": 6}
 
 
 def canned_gateway() -> FastAPI:
@@ -157,7 +188,8 @@ def canned_gateway() -> FastAPI:
     app = FastAPI()
     app.state.terrain = made_up_terrain()
     app.state.weights = {}
-    app.state.adjusted = []
+    app.state.adjusted, app.state.levelled, app.state.curves = [], [], []
+    app.state.counts, app.state.polls = [], 0
     status = {"dataset_id": "d1", "file_name": "support-inbox.csv", "error": None, "warnings": []}
     status["text_column"] = {"index": 0, "name": "message", "reason": "the longest texts"}
 
@@ -202,8 +234,33 @@ def canned_gateway() -> FastAPI:
         return StreamingResponse(lines, media_type="text/event-stream")
 
     @app.get("/api/terrain/d1")
-    async def terrain(layer: int = 1):
+    async def terrain(layer: int = 1, count: str = "rows"):
+        app.state.counts.append(count)
         return coarser(app.state.terrain) if layer == 2 else app.state.terrain
+
+    @app.get("/api/level/d1/curve")
+    async def curve(request: Request):
+        app.state.curves.append(dict(request.query_params))
+        return _curve()
+
+    @app.post("/api/level/d1")
+    async def level(request: Request):
+        asked = await request.json()
+        app.state.levelled.append(asked)
+        if asked["apply"]:
+            app.state.terrain["hills"][0] |= {"weight": 0.4, "height": 4.0}
+        return _levelled(asked)
+
+    @app.get("/api/level/d1")
+    async def read_level():
+        if not any(asked["apply"] for asked in app.state.levelled):
+            problem = {"title": "Plan missing", "detail": "Nothing was levelled yet."}
+            return JSONResponse(problem, 409, media_type="application/problem+json")
+        app.state.polls += 1
+        state = {"status": "processing", "progress": 40, "is_current": True}
+        if app.state.polls > 1:
+            state |= {"status": "completed", "progress": 100, "reasons": {"kept": 7971}}
+        return {**_levelled({}), **state}
 
     @app.post("/api/adjust/d1")
     async def adjust(request: Request, layer: int = 1):
@@ -268,3 +325,19 @@ def chromium():
 def terrain_of():
     """Give the maker of made-up terrains."""
     return made_up_terrain
+
+
+@pytest.fixture
+def page(chromium):
+    """Give a fresh page; an uncaught error or a policy violation fails the test."""
+    context = chromium.new_context()
+    complaints = []
+    page = context.new_page()
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on(
+        "console",
+        lambda message: "Security Policy" in message.text and complaints.append(message.text),
+    )
+    yield page
+    context.close()
+    assert complaints == []

@@ -7,22 +7,6 @@ pytestmark = pytest.mark.browser
 ROWS = b"text\n" + b"hello\n" * 60
 
 
-@pytest.fixture
-def page(chromium):
-    """Give a fresh page; an uncaught error or a policy violation fails the test."""
-    context = chromium.new_context()
-    complaints = []
-    page = context.new_page()
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on(
-        "console",
-        lambda message: "Security Policy" in message.text and complaints.append(message.text),
-    )
-    yield page
-    context.close()
-    assert complaints == []
-
-
 def choose(page, name, content):
     page.set_input_files("#file", {"name": name, "mimeType": "text/csv", "buffer": content})
     page.get_by_role("button", name="Make the terrain").click()

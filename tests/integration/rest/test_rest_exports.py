@@ -6,7 +6,7 @@ import io
 import numpy as np
 import pytest
 
-from gateway.exports import content_disposition
+from gateway.exporter import content_disposition
 from tests.support.rest_gateway import add_completed, csv_of
 
 LABELS = [0] * 30 + [1] * 15 + [2] * 5 + [-1] * 10

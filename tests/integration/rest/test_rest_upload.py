@@ -56,7 +56,7 @@ def test_an_upload_is_answered_before_it_is_processed(gateway, client):
     source = gateway.artifacts.path(dataset.dataset_id, dataset.artifacts["source"])
     assert source.read_bytes() == CSV
     assert (dataset.parameters.random_seed, dataset.parameters.keywords_only) == (7, True)
-    assert gateway.store.unfinished_jobs()[-1][1] == dataset.dataset_id
+    assert gateway.jobs.unfinished()[-1].dataset_id == dataset.dataset_id
     assert client.get(answer.headers["location"]).json() == status
     assert gateway.incoming() == []
 

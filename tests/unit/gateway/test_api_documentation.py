@@ -7,11 +7,18 @@ from html import escape
 import numpy as np
 import pytest
 
-from gateway import schema_examples, schemas, terrain_schemas
+from gateway import level_answers, level_examples, schema_examples, schemas, terrain_schemas
 from gateway.api_docs import render_docs
 from gateway.app import create_app
+from gateway.layers import Layers
+from gateway.level_requests import to_json, to_level_request
+from gateway.level_schemas import LevelBody
+from gateway.plan_view import describe_curve, describe_plan, describe_rows
+from gateway.proof_schemas import ProveBody
 from gateway.settings import GatewaySettings
 from levelling import Groups, Hills, measure
+from levelling.plans.material import Material
+from levelling.plans.plan import finish, plan_curve, prepare
 from terrain_svc.height_field import build_terrain
 
 MODELS = {
@@ -19,6 +26,10 @@ MODELS = {
     "DatasetList": schemas.DatasetList,
     "TerrainView": terrain_schemas.TerrainView,
     "Adjusted": terrain_schemas.Adjusted,
+    "Levelled": level_answers.Levelled,
+    "LevelState": level_answers.LevelState,
+    "Curve": level_answers.Curve,
+    "ProofState": level_answers.ProofState,
     "Health": schemas.Health,
     "Problem": schemas.Problem,
 }
@@ -78,6 +89,36 @@ def test_body_of_an_adjustment_has_an_example(document):
     example = body["content"]["application/json"]["example"]
     assert example == {"adjustments": {"0": 0.25, "-1": 0}}
     terrain_schemas.Adjustments.model_validate(example)
+
+
+def test_bodies_of_levellings_and_proofs_have_examples(document):
+    for path, model in (("level", LevelBody), ("prove", ProveBody)):
+        body = document["paths"][f"/api/{path}/{{dataset_id}}"]["post"]["requestBody"]
+        content = body["content"]["application/json"]
+        assert named(content) == model.__name__
+        model.model_validate(content["example"])
+
+
+def test_the_example_of_a_levelling_is_what_it_comes_to():
+    labels = np.repeat(np.array([0, 1, -1], dtype=np.int32), [300, 100, 20])
+    material = Material(labels=(labels,), nearest=np.maximum(labels, 0))
+    asked = LevelBody.model_validate(level_examples.LEVEL)
+    layer = Layers.of_one([{"cluster_id": 0, "size": 300}, {"cluster_id": 1, "size": 100}]).finest
+    request = to_level_request(asked, layer)
+    assert to_json(asked) | {"layer": 0} == level_examples.LEVELLED["request"]
+    plan = finish(prepare(material, request))
+    described = describe_plan(plan)
+    for name in ("weights", "sizes"):
+        expected = level_examples.LEVELLED["solution"][name]
+        assert described["solution"][name] == pytest.approx(expected, abs=1e-4)
+    for when in ("before", "after"):
+        expected = level_examples.LEVELLED["metrics"][when]
+        assert described["metrics"][when] == pytest.approx(expected, abs=1e-4)
+    assert describe_rows(plan)["reasons"] == level_examples.LEVEL_STATE["reasons"]
+    curve = describe_curve(plan_curve(material, request, len(level_examples.CURVE["gini"])))
+    assert curve["default_step"] == level_examples.CURVE["default_step"]
+    for name, values in curve.items():
+        assert values == pytest.approx(level_examples.CURVE[name], rel=1e-3, abs=1e-4)
 
 
 def test_figures_of_the_example_follow_from_its_weights():

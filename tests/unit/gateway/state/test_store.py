@@ -11,11 +11,14 @@ import pytest
 import sqlalchemy as sa
 
 from gateway import database as database_module
-from gateway.database import Database, schema_table
+from gateway.database import Database, job_records, schema_table
 from gateway.dataset import Stage
 from gateway.errors import StoreDamaged, StoreUnavailable
+from gateway.job_store import JobStore
+from gateway.jobs import JobKind, NewJob
 from gateway.store import DatasetStore
 from level_rpc.errors import FailedPrecondition
+from tests.support.job_contract import JobContract
 from tests.support.store_cases import add_dataset
 from tests.support.store_contract import StoreContract
 
@@ -37,6 +40,20 @@ def store(database):
 
 class TestSqliteStore(StoreContract):
     pass
+
+
+class TestSqliteJobs(JobContract):
+    pass
+
+
+def test_a_database_of_an_earlier_version_gets_what_it_lacks(database, store):
+    dataset_id = add_dataset(store)
+    with database.writing() as connection:
+        connection.execute(sa.schema.DropTable(job_records))
+    database.create_tables()
+    job = NewJob(JobKind.LEVEL, {}, "ask-1")
+    JobStore(database).add(dataset_id, job)
+    assert {one.kind for one in JobStore(database).unfinished()} == {"build", "level"}
 
 
 def test_every_commit_is_synced_to_a_log(database):
@@ -127,6 +144,7 @@ _WRITER = """
 import sys
 from gateway.database import Database
 from gateway.store import DatasetStore
+from tests.support.job_contract import JobContract
 from tests.support.store_cases import add_dataset
 database = Database(f"sqlite:///{sys.argv[1]}/level.sqlite")
 database.create_tables()

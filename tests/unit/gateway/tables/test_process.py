@@ -8,11 +8,10 @@ from gateway.tables import (
     TableReadingFailed,
     TooFewRows,
     UnsupportedFileType,
-    read_in_process,
     read_rows,
     read_table,
 )
-from gateway.tables.process import _start
+from gateway.tables.process import _start, read_in_process
 
 
 async def test_the_table_is_the_one_read_here(tmp_path):

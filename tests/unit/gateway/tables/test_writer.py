@@ -11,11 +11,14 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from gateway.tables import (
+    AddedFields,
     Dialect,
     TableError,
     TableLimits,
+    free_name,
     read_table,
     weight_name,
+    write_extended,
     write_resampled,
     write_weighted,
 )
@@ -88,6 +91,18 @@ def test_the_weight_never_takes_a_name_that_looks_taken(columns, name):
     assert weight_name(columns) == name
 
 
+@pytest.mark.parametrize(
+    ("wanted", "columns", "name"),
+    [
+        ("copies", ["id"], "copies"),
+        ("copies", ["COPIES "], "level_copies"),
+        ("row_id", ["row_id", "level_row_id"], "level_row_id_2"),
+    ],
+)
+def test_no_added_column_takes_a_name_that_looks_taken(wanted, columns, name):
+    assert free_name(wanted, columns) == name
+
+
 def test_resampled_rows_come_in_the_order_asked_for(read):
     table = read(b'id,text\n1,"a\nb"\r\n\n2,c d\n3,e f')
     assert resampled(table, [2, 0, 0, 2, 1]) == (
@@ -141,6 +156,7 @@ def table_files(draw):
 @given(table_files(), st.data())
 def test_exports_read_back_equal_the_input_cell_for_cell(file, data):
     content, encoding, dialect = file
+    cells = NARROW_CELLS if encoding == "cp1252" else CELLS
     assume(encoding in {"utf-16", "utf-32"} or content.count(0) < 0.1 * len(content))
     expected = [
         record
@@ -165,6 +181,10 @@ def test_exports_read_back_equal_the_input_cell_for_cell(file, data):
             [*HEADER, "level_weight"],
             *([*row, repr(weight)] for row, weight in zip(rows, weights, strict=True)),
         ]
+        labels = data.draw(st.lists(cells, min_size=len(rows), max_size=len(rows)))
+        added = AddedFields(("label",), lambda at: [[labels[row] for row in at]])
+        extended = b"".join(write_extended(source, table.spans, table.info, added))
+        assert [row[3] for row in table.read_back(extended)] == ["label", *labels]
         drawn = data.draw(st.lists(st.integers(0, len(rows) - 1), max_size=12))
         assert table.read_back(resampled(table, drawn)) == [
             expected[0], *(expected[1:][row] for row in drawn)

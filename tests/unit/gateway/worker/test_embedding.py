@@ -7,11 +7,11 @@ import pytest
 
 from gateway.artifacts import ArtifactStore
 from gateway.database import Database
-from gateway.embedded_texts import LongTexts
+from gateway.embedded_texts import BLOCKS, LongTexts
 from gateway.stages import GrpcStages
 from gateway.status_view import status_view
 from gateway.store import DatasetStore
-from gateway.worker.embedding import BLOCKS, BLOCKS_AHEAD, TextNotEmbeddable
+from gateway.worker.embedding import BLOCKS_AHEAD, TextNotEmbeddable
 from gateway.worker.pipeline import Pipeline
 from gateway.worker.vector_file import ModelsDiffer, VectorFile
 from level_rpc.errors import InvalidArgument, Unavailable
