@@ -1,7 +1,7 @@
 """The REST client of a gateway, as far as the command line needs it."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +31,13 @@ class GatewayClient:
     def __init__(self, http: httpx.Client) -> None:
         self._http = http
 
-    def upload(self, path: Path, fields: dict[str, str]) -> dict[str, Any]:
-        """Upload a file and return the gateway's answer, with `dataset_id`."""
+    def upload(
+        self, path: Path, fields: dict[str, str], file_name: str | None = None
+    ) -> dict[str, Any]:
+        """Upload a file, under its own name or another, and return the answer: `dataset_id`."""
         try:
             with path.open("rb") as file:
-                files = {"file": (path.name, file)}
+                files = {"file": (file_name or path.name, file)}
                 return self._send("POST", "/api/upload", files=files, data=fields)
         except OSError as error:
             raise CommandFailed(f"{path} cannot be read: {error.strerror}.") from error
@@ -45,25 +47,28 @@ class GatewayClient:
         return list(self._send("GET", "/api/datasets")["datasets"])
 
     def follow(self, dataset_id: str) -> Iterator[dict[str, Any]]:
-        """Yield the status until the dataset is completed or failed.
+        """Yield the status until the dataset is completed or failed."""
+        return self._follow(f"/api/status/{dataset_id}")
 
-        A gateway that restarts meanwhile is waited for.
-        """
-        unanswered_since: float | None = None
-        while True:
-            try:
-                status = _checked(self._http.get(f"/api/status/{dataset_id}"))
-                unanswered_since = None
-            except httpx.TransportError as error:
-                unanswered_since = unanswered_since or time.monotonic()
-                if time.monotonic() - unanswered_since > 60:
-                    raise CommandFailed(_NO_ANSWER) from error
-                time.sleep(POLL_SECONDS)
-                continue
-            yield status
-            if status["status"] != "processing":
-                return
-            time.sleep(POLL_SECONDS)
+    def level(self, dataset_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Ask what a levelling comes to, and with `apply` set it going; return the answer."""
+        return self._send("POST", f"/api/level/{dataset_id}", json=body)
+
+    def follow_level(self, dataset_id: str) -> Iterator[dict[str, Any]]:
+        """Yield where the levelling that was applied stands, until it is completed or failed."""
+        return self._follow(f"/api/level/{dataset_id}")
+
+    def prove(self, dataset_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Ask for a proof and return where it stands."""
+        return self._send("POST", f"/api/prove/{dataset_id}", json=body)
+
+    def follow_proof(self, dataset_id: str) -> Iterator[dict[str, Any]]:
+        """Yield where the proof stands, until it is completed or failed."""
+        return self._follow(f"/api/prove/{dataset_id}")
+
+    def recipe(self, dataset_id: str, **options: Any) -> dict[str, Any]:
+        """Return the recipe of the export that the same options give."""
+        return self._send("GET", f"/api/recipe/{dataset_id}", params=options)
 
     def terrain(self, dataset_id: str, layer: int | None = None) -> dict[str, Any]:
         """Return the terrain of a layer, by default of the terrain layer."""
@@ -90,6 +95,24 @@ class GatewayClient:
             raise CommandFailed(_NO_ANSWER) from error
         finally:
             temporary.unlink(missing_ok=True)
+
+    def _follow(self, path: str) -> Iterator[dict[str, Any]]:
+        """Yield a state until it is final; a gateway that restarts meanwhile is waited for."""
+        unanswered_since: float | None = None
+        while True:
+            try:
+                state = _checked(self._http.get(path))
+                unanswered_since = None
+            except httpx.TransportError as error:
+                unanswered_since = unanswered_since or time.monotonic()
+                if time.monotonic() - unanswered_since > 60:
+                    raise CommandFailed(_NO_ANSWER) from error
+                time.sleep(POLL_SECONDS)
+                continue
+            yield state
+            if state["status"] != "processing":
+                return
+            time.sleep(POLL_SECONDS)
 
     def _send(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         try:

@@ -1,5 +1,8 @@
 """Why a command failed; each message says what to do."""
 
+NOT_AS_ASKED = 3
+"""Exit code of a command that did its work and found what it was asked not to be so."""
+
 
 class CommandFailed(Exception):
     """The command cannot do what it was asked; exit code 1."""

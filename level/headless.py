@@ -11,10 +11,10 @@ from rich.console import Console
 
 from level.client import GatewayClient
 from level.errors import CommandFailed
+from level.following import build_dataset
 from level.input_file import read_table_info
 from level.picture import write_picture
 from level.private_stack import prepare_command, private_stack
-from level.progress import show_progress
 from level.summary import print_summary
 
 
@@ -65,18 +65,12 @@ def run(options: RunOptions, console: Console) -> None:
 
 
 def _run_on(client: GatewayClient, options: RunOptions, console: Console) -> None:
-    answer = client.upload(options.file, options.fields)
-    dataset_id = answer["dataset_id"]
-    status = show_progress(client.follow(dataset_id), console)
-    for warning in status.get("warnings", ()):
-        console.print(f"Note: {warning}", style="yellow", markup=False)
-    if status["status"] == "failed":
-        raise CommandFailed(status["error"])
+    built = build_dataset(client, options.file, options.fields, console)
     if options.weights:
-        client.adjust(dataset_id, options.weights)
-    terrain = client.terrain(dataset_id, options.layer)
-    _write_results(client, dataset_id, terrain, status, options)
-    print_summary(terrain, status, console)
+        client.adjust(built.dataset_id, options.weights)
+    terrain = client.terrain(built.dataset_id, options.layer)
+    _write_results(client, built.dataset_id, terrain, built.status, options)
+    print_summary(terrain, built.status, console)
     console.print(f"Written to {options.out}:", markup=False)
     for name in ("terrain.html", "clusters.csv", "layers.csv", "weighted.csv", "resampled.csv"):
         console.print(f"  {name}", markup=False)

@@ -6,7 +6,8 @@ import tempfile
 from pathlib import Path
 
 from gateway.settings import GatewaySettings
-from gateway.tables import TableError, TableInfo, TableLimits, read_in_process
+from gateway.tables import TableError, TableInfo, TableLimits
+from gateway.tables.process import read_in_process
 from level.errors import CommandFailed
 
 

@@ -28,6 +28,7 @@ _SCRIPTS = (
     "controls.js",
     "view.js",
     "layers.js",
+    "measures.js",
     "panels.js",
     "terrain.js",
     "picture.js",
@@ -46,6 +47,7 @@ _HILL_FIELDS = (
     "effective_size",
     "color",
     "stability",
+    "near_duplicate_share",
 )
 _IMPORT = re.compile(r"^import \{.*?\} from \"\./[a-z]+\.js\";\n", re.MULTILINE | re.DOTALL)
 _EXPORT = re.compile(r"^export (?=function|class|const)", re.MULTILINE)

@@ -1,11 +1,19 @@
 """A progress bar for each stage; plain lines where there is no terminal."""
 
+from collections import deque
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Self
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.text import Text
 
 # Each stage, its name for people, and where it lies on the scale of 0 to 100.
@@ -22,15 +30,64 @@ def show_progress(statuses: Iterable[dict[str, Any]], console: Console) -> dict[
     return _draw(statuses, console) if console.is_terminal else _print(statuses, console)
 
 
-def _draw(statuses: Iterable[dict[str, Any]], console: Console) -> dict[str, Any]:
-    columns = (
+def show_job_progress(
+    states: Iterable[dict[str, Any]], title: str, console: Console
+) -> dict[str, Any]:
+    """Draw one bar, or print one line, while the states of a job come; return the last of them."""
+    if not console.is_terminal:
+        console.print(f"       {title}", markup=False)
+        return deque(states, maxlen=1).pop()
+    state: dict[str, Any] = {}
+    with Progress(*_columns(), console=console) as progress:
+        task = progress.add_task(title, total=100)
+        for state in states:
+            done = 100 if state["status"] == "completed" else state["progress"]
+            progress.update(task, completed=done)
+    return state
+
+
+class StageBars:
+    """A bar for each stage that is computed in this process; a context manager.
+
+    Parameters
+    ----------
+    console : Console
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._progress = Progress(*_columns(), console=console, disable=not console.is_terminal)
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def show(self, stage: str, fraction: float) -> None:
+        """Show how much of a stage is done, 0 to 1."""
+        title = STAGES[stage][0]
+        if stage not in self._tasks:
+            self._tasks[stage] = self._progress.add_task(title, total=1.0)
+            if not self._console.is_terminal:
+                self._console.print(f"       {title}", markup=False)
+        self._progress.update(self._tasks[stage], completed=fraction)
+
+
+def _columns() -> tuple[ProgressColumn, ...]:
+    return (
         TextColumn("{task.description:<18}"),
         BarColumn(bar_width=40),
         TextColumn("{task.percentage:>3.0f} %"),
         TimeElapsedColumn(),
     )
+
+
+def _draw(statuses: Iterable[dict[str, Any]], console: Console) -> dict[str, Any]:
     status: dict[str, Any] = {}
-    progress, detail = Progress(*columns, console=console), Text(no_wrap=True)
+    progress, detail = Progress(*_columns(), console=console), Text(no_wrap=True)
     tasks = {
         stage: progress.add_task(name, total=100, start=False)
         for stage, (name, _, _) in STAGES.items()

@@ -7,6 +7,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from level.cost_meter import meter_table
+
 SHOWN_HILLS = 40
 
 
@@ -18,7 +20,10 @@ def print_summary(terrain: dict[str, Any], status: dict[str, Any], console: Cons
     hidden = len(terrain["hills"]) - SHOWN_HILLS
     if hidden > 0:
         console.print(f"… and {hidden} smaller clusters (all are in layers.csv)", markup=False)
-    console.print(_figures_table(metrics, status))
+    console.print(_dataset_table(metrics, status))
+    original = metrics["original"]
+    now = {name: value for name, value in metrics.items() if name != "original"}
+    console.print(meter_table(original, None if now == original else now))
 
 
 def _hills_table(hills: list[dict[str, Any]], rows: int) -> Table:
@@ -33,7 +38,7 @@ def _hills_table(hills: list[dict[str, Any]], rows: int) -> Table:
     return table
 
 
-def _figures_table(metrics: dict[str, Any], status: dict[str, Any]) -> Table:
+def _dataset_table(metrics: dict[str, Any], status: dict[str, Any]) -> Table:
     table = Table(title="Dataset", title_justify="left", show_header=False)
     table.add_column()
     table.add_column(justify="right")
@@ -42,17 +47,19 @@ def _figures_table(metrics: dict[str, Any], status: dict[str, Any]) -> Table:
         "rows": f"{rows:,}",
         "clusters": f"{metrics['cluster_count']:,}",
         "noise rows": f"{noise:,} ({100 * noise / max(rows, 1):.1f} %)",
-        "Gini (0 = equal sizes)": f"{metrics['gini']:.3f}",
-        "flatness (1 = level)": f"{metrics['flatness']:.3f}",
-        "effective clusters": f"{metrics['effective_clusters']:.1f}",
-        "effective sample size": f"{metrics['effective_sample_size']:,.0f} rows",
-        "max repeat": f"{metrics['max_repeat']:.2f}",
     }
+    if (copies := (status.get("counts") or {}).get("near_duplicate_count")) is not None:
+        figures["near-duplicates"] = f"{copies:,} ({100 * copies / max(rows, 1):.1f} %)"
     if algorithm := (status.get("clustering") or {}).get("algorithm"):
         figures["algorithm"] = algorithm
     for name, value in figures.items():
         table.add_row(name, value)
     return table
+
+
+def print_note(text: str, console: Console) -> None:
+    """Print what a person should know."""
+    console.print(f"Note: {one_line(text)}", style="yellow", markup=False, soft_wrap=True)
 
 
 def one_line(text: str) -> str:

@@ -35,7 +35,7 @@ def test_links_lead_somewhere(document):
 def test_options_of_the_readme_exist():
     readme = (ROOT / "README.md").read_text("utf-8")
     help_text = make_parser().format_help()
-    for command in ("serve", "run", "sample"):
+    for command in ("serve", "run", "balance", "check", "prove", "replay", "sample"):
         assert command in help_text
     arguments = ["run", "x.csv", "--text-column", "t", "--out", "o", "--weight", "0=0.25"]
     assert make_parser().parse_args(arguments).weight == [("0", 0.25)]

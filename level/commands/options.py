@@ -1,6 +1,10 @@
 """Options that several verbs share, and how their values are read."""
 
 import argparse
+import json
+from typing import Any
+
+from rich.console import Console
 
 # Options that the gateway takes as fields of the upload.
 _FIELDS = (
@@ -51,6 +55,24 @@ def add_naming_options(parser: argparse.ArgumentParser) -> None:
     add("--language", help="language of the names, for example en")
 
 
+def add_json(parser: argparse._ActionsContainer) -> None:
+    """Add the option that asks for an answer that programs read."""
+    parser.add_argument(
+        "--json", action="store_true", help="print the result as JSON, and all else to stderr"
+    )
+
+
+def quiet_console(options: argparse.Namespace, console: Console) -> Console:
+    """Return where people are told things: stderr when the result is JSON."""
+    return Console(stderr=True, highlight=False) if options.json else console
+
+
+def write_json(value: Any, console: Console) -> None:
+    """Print a value as JSON, untouched by the terminal's width; all of it is ASCII."""
+    console.file.write(json.dumps(value, indent=2, allow_nan=False) + "\n")
+    console.file.flush()
+
+
 def upload_fields(options: argparse.Namespace) -> dict[str, str]:
     """Return the fields of the upload that were given, as the form has them."""
     given = {name: getattr(options, name, None) for name in _FIELDS}
@@ -58,13 +80,21 @@ def upload_fields(options: argparse.Namespace) -> dict[str, str]:
 
 
 def cluster_weight(text: str) -> tuple[str, float]:
-    """Return cluster id and number of an argument like 3=0.5."""
+    """Return cluster id and number of an argument like 3=0.5 or noise=0.5."""
     cluster, _, weight = text.partition("=")
     try:
-        return str(int(cluster)), float(weight)
+        return "-1" if cluster == "noise" else str(int(cluster)), float(weight)
     except ValueError as error:
         message = f"{text!r} is not like 3=0.5"
         raise argparse.ArgumentTypeError(message) from error
+
+
+def share(text: str) -> float:
+    """Return a number from 0 to 1."""
+    number = float(text)
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError("it is a number from 0 to 1")
+    return number
 
 
 def port(text: str) -> int:

@@ -49,7 +49,7 @@ def add_parser(commands: "Subparsers[argparse.ArgumentParser]") -> None:
         type=cluster_weight,
         default=[],
         metavar="ID=WEIGHT",
-        help="set a cluster's weight (-1 is noise) before the exports; may be repeated",
+        help="set a cluster's weight, or noise=WEIGHT, before the exports; may be repeated",
     )
     add("--rows", type=int, help="rows of resampled.csv (default: as many as came)")
     add("--max-repeat", type=int, help="most copies of one row in resampled.csv")

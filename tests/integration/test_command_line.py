@@ -1,7 +1,9 @@
 """The `level` command as a person types it."""
 
 import csv
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -121,6 +123,42 @@ def test_run_that_is_ended_from_outside_leaves_nothing(tmp_path, sample_file):
     assert running.wait(30) == 128 + signal.SIGINT
     assert list(temporary.iterdir()) == []
     assert not (tmp_path / "out").exists()
+
+
+def test_balance_writes_an_output_and_its_recipe_and_a_replay_that_is_ended_leaves_nothing(
+    tmp_path, sample_file
+):
+    temporary, folder = tmp_path / "tmp", tmp_path / "out"
+    temporary.mkdir()
+    folder.mkdir()
+    source = folder / "small.csv"
+    source.write_bytes(b"".join(sample_file.read_bytes().splitlines(keepends=True)[:81]))
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    done = subprocess.run(
+        [*LEVEL, "balance", "small.csv", "--budget", "40", "-o", "level.csv", "--json"],
+        env={**environment, "PYTHONPATH": str(Path.cwd())},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["output"], told["recipe"]) == ("level.csv", "level.recipe.json")
+    assert re.search(r"40 of \d+ rows are kept", done.stderr)
+    there = {"small.csv", "level.csv", "level.recipe.json"}
+    assert {path.name for path in folder.iterdir()} == there
+    running = subprocess.Popen(
+        [*LEVEL, "replay", str(folder / "level.recipe.json"), "-o", str(folder / "again.csv")],
+        env=environment,
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    wait_for(lambda: list(temporary.glob("level-run-*/datasets/*")))
+    running.terminate()
+    assert running.wait(30) == 128 + signal.SIGINT
+    assert {path.name for path in folder.iterdir()} == there
+    assert list(temporary.iterdir()) == []
 
 
 @pytest.mark.parametrize(

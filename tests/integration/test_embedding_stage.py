@@ -3,7 +3,7 @@
 import httpx
 
 from gateway.dataset import Status
-from gateway.worker.embedding import BLOCKS
+from gateway.embedded_texts import BLOCKS
 from tests.support.rest_gateway import running_gateway
 from tests.support.worker_rig import wait_until, worker_rig
 

@@ -17,6 +17,7 @@ from gateway.database import Database
 from gateway.dataset import Stage, Status
 from gateway.errors import StoreUnavailable
 from gateway.store import DatasetStore
+from tests.support.job_contract import JobContract
 from tests.support.store_cases import add_dataset
 from tests.support.store_contract import StoreContract
 from tests.support.worker_rig import wait_until, worker_rig
@@ -102,6 +103,10 @@ def store(database):
 
 
 class TestPostgresStore(StoreContract):
+    pass
+
+
+class TestPostgresJobs(JobContract):
     pass
 
 

@@ -12,16 +12,32 @@ from level.errors import CommandFailed
 from level.progress import STAGES, describe_embedding, show_progress
 from level.summary import one_line, print_summary
 
-METRICS = {
+ORIGINAL = {
     "gini": 0.25,
     "flatness": 0.5,
     "cluster_count": 2,
     "effective_clusters": 1.75,
-    "effective_sample_size": 90.0,
-    "max_repeat": 1.25,
-    "row_count": 40,  # with a weight above 0
+    "effective_sample_size": 100.0,
+    "effective_sample_share": 1.0,
+    "design_effect": 1.0,
+    "max_repeat": 1.0,
+    "row_count": 100,
     "noise_count": 10,
-    "original": {"row_count": 100},
+    "dropped_row_count": 0,
+    "duplicate_count": 0,
+}
+METRICS = {**ORIGINAL, "original": ORIGINAL}
+WEIGHED = {
+    **METRICS,
+    "gini": 0.125,
+    "flatness": 0.75,
+    "effective_sample_size": 31.0,
+    "effective_sample_share": 0.31,
+    "design_effect": 1.29,
+    "max_repeat": 1.5,
+    "row_count": 40,
+    "dropped_row_count": 60,
+    "duplicate_count": 7,
 }
 
 
@@ -105,6 +121,29 @@ def test_summary_shows_sizes_names_and_figures(console):
         "dbscan",
     ):
         assert words in text
+
+
+def test_summary_of_weights_shows_what_they_cost_before_and_after(console):
+    print_summary({"hills": [], "metrics": WEIGHED}, {}, console)
+    text = console.file.getvalue()
+    rows = {
+        "Gini": ("0.250", "0.125"),
+        "flatness": ("0.500", "0.750"),
+        "effective sample size": ("100 rows (100.0 %)", "31 rows (31.0 %)"),
+        "design effect": ("1.00", "1.29"),
+        "largest repeat": ("1.00", "1.50"),
+        "rows dropped": ("0", "60"),
+        "near-duplicates dropped": ("0", "7"),
+    }
+    assert "before" in text and "after" in text
+    for name, (before, after) in rows.items():
+        line = next(line for line in text.splitlines() if name in line)
+        assert line.index(before) < line.rindex(after)
+
+
+def test_summary_of_a_dataset_as_it_came_shows_each_figure_once(console):
+    print_summary({"hills": [], "metrics": METRICS}, {}, console)
+    assert "after" not in console.file.getvalue()
 
 
 def test_summary_of_many_hills_says_how_many_it_leaves_out(console):

@@ -1,0 +1,45 @@
+"""Rows that two tables share."""
+
+import numpy as np
+import pytest
+
+from level import leak
+from level.leak import find_leaks, nearest_rows
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    monkeypatch.setattr(leak, "_BLOCK_ROWS", 7)
+    monkeypatch.setattr(leak, "_OTHER_BLOCK_ROWS", 13)
+
+
+def unit_rows(count, seed):
+    vectors = np.random.default_rng(seed).normal(size=(count, 12)).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize(("rows", "asked"), [(1, 1), (13, 7), (40, 30), (14, 8)])
+def test_nearest_rows_are_those_of_all_pairs(rows, asked):
+    vectors, others = unit_rows(rows, 1), unit_rows(asked, 2)
+    cosines = others @ vectors.T
+    nearest, distances = nearest_rows(vectors, others)
+    assert nearest.tolist() == cosines.argmax(axis=1).tolist()
+    assert np.allclose(distances, 1 - cosines.max(axis=1), atol=1e-6)
+
+
+def test_copies_and_equal_texts_leak_and_nothing_else():
+    vectors, others = unit_rows(40, 1), unit_rows(9, 2)
+    texts, other_texts = [f"train {i}" for i in range(40)], [f"test {i}" for i in range(9)]
+    others[3] = vectors[17]
+    other_texts[5] = "  TRAIN 31! "
+    leaks = find_leaks(texts, vectors, other_texts, others, 0.01)
+    assert [(one.test_row, one.row, one.is_same_text) for one in leaks] == [
+        (3, 17, False),
+        (5, 31, True),
+    ]
+    assert leaks[0].distance == pytest.approx(0, abs=1e-6)
+    assert leaks[1].distance == pytest.approx(1 - float(others[5] @ vectors[31]), abs=1e-5)
+
+
+def test_no_rows_leak_from_strangers():
+    assert find_leaks(["a"] * 3, unit_rows(3, 1), ["b"], unit_rows(1, 2), 0.0) == []
