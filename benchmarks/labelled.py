@@ -43,12 +43,15 @@ class LabelledSet:
         From 0.
     texts : tuple of str
         Empty where only vectors are known.
+    class_names : tuple of str
+        The label of each class.
     """
 
     name: str
     vectors: NDArray[np.float32] = field(repr=False)
     classes: NDArray[np.int32] = field(repr=False)
     texts: tuple[str, ...] = field(default=(), repr=False)
+    class_names: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def class_count(self) -> int:
@@ -60,9 +63,14 @@ class LabelledSet:
         if row_count >= len(self.vectors):
             return self
         rows = np.random.default_rng(seed).permutation(len(self.vectors))[:row_count]
+        return self.take(rows)
+
+    def take(self, rows: NDArray[np.int64]) -> "LabelledSet":
+        """Return these rows, their classes numbered anew."""
         texts = tuple(self.texts[row] for row in rows) if self.texts else ()
-        _, classes = np.unique(self.classes[rows], return_inverse=True)
-        return LabelledSet(self.name, self.vectors[rows], classes.astype(np.int32), texts)
+        present, classes = np.unique(self.classes[rows], return_inverse=True)
+        names = tuple(self.class_names[code] for code in present) if self.class_names else ()
+        return LabelledSet(self.name, self.vectors[rows], classes.astype(np.int32), texts, names)
 
 
 def add_set_options(parser: argparse.ArgumentParser) -> None:
@@ -146,16 +154,19 @@ def read_set(
     """Return the set of a CSV or Parquet file, embedded by the default model."""
     columns, labels = _read_columns(path, label_column)
     texts = columns[text_column or _longest_column(columns)]
-    _, classes = np.unique(labels, return_inverse=True)
-    return LabelledSet(path.stem, _embed(path.stem, texts), classes.astype(np.int32), tuple(texts))
+    names, classes = np.unique(labels, return_inverse=True)
+    vectors = _embed(path.stem, texts)
+    return LabelledSet(
+        path.stem, vectors, classes.astype(np.int32), tuple(texts), tuple(map(str, names))
+    )
 
 
 def _from_arrays(vectors: Path, labels: Path) -> LabelledSet:
-    _, classes = np.unique(np.load(labels), return_inverse=True)
+    names, classes = np.unique(np.load(labels), return_inverse=True)
     rows = np.ascontiguousarray(np.load(vectors), dtype=np.float32)
     if len(rows) != len(classes):
         raise SystemExit(f"{vectors} has {len(rows)} rows, {labels} {len(classes)}.")
-    return LabelledSet(vectors.stem, rows, classes.astype(np.int32))
+    return LabelledSet(vectors.stem, rows, classes.astype(np.int32), (), tuple(map(str, names)))
 
 
 def _read_columns(path: Path, label_column: str | None) -> tuple[dict[str, list[str]], list[str]]:
