@@ -59,10 +59,11 @@ def pick_diverse(
 ) -> Rows:
     """Return rows that cover all rows of the choice, evenly over clusters.
 
-    Up to `dense_rows` candidates the similarity is the cosine of each two rows, on the 64 leading
-    principal axes. Above that, rows are parted into blocks of about 600 similar ones: linkage
-    stays inside blocks, with one height for all of them, and a row is similar to its 15 nearest
-    of the block, and to those that it is among the 15 nearest of, alone. Where so few rows are
+    The similarity of two rows is the mean of two cosines: of their vectors, and on the 64 leading
+    principal axes. Up to `dense_rows` candidates all pairs are compared. Above that, rows are
+    parted into blocks of about 600 similar ones: linkage stays inside blocks, with one height for
+    all of them, and a row is similar to its 15 nearest of the block, and to those that it is among
+    the 15 nearest of, alone. Where so few rows are
     wanted that blocks get hardly one each, `dense_rows` are picked in this way first, and then
     the wanted ones of them, each compared with each other: two rounds, as in Mirzasoleiman et al.
     (2013).

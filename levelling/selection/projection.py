@@ -1,4 +1,4 @@
-"""Vectors on their leading axes: what tells the rows of this dataset apart."""
+"""What rows are compared by: their vectors, and these on the axes that tell them apart."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ AXIS_COUNT = 64
 
 
 def project(vectors: NDArray[np.float32], rows: Rows) -> NDArray[np.float32]:
-    """Return rows on the principal axes of these rows, centred, of length 1.
+    """Return vectors whose cosine is the mean of two: that of the rows, and that on their axes.
 
-    The mean, which all rows share, and the many axes on which they hardly differ are left out:
-    neighbours are then near because of their subject. Computed from the covariance, in two passes
-    over blocks of rows.
+    On the principal axes of these rows, centred, what all rows share and the many axes on which
+    they hardly differ are left out: neighbours are near because of their subject. What is left
+    out still tells close subjects apart, so half of the similarity is that of the vectors as they
+    are. Computed from the covariance, in two passes over blocks of rows.
 
     Parameters
     ----------
@@ -28,14 +29,17 @@ def project(vectors: NDArray[np.float32], rows: Rows) -> NDArray[np.float32]:
 
     Returns
     -------
-    ndarray of shape (n_chosen, min(n_dimensions, 64)), float32
-        Unit rows; zero for a row that is the mean itself.
+    ndarray of shape (n_chosen, min(n_dimensions, 64) + n_dimensions), float32
+        Unit rows; zero for a zero row where the mean is zero too.
     """
     mean, axes = _find_axes(vectors, rows)
-    projected = np.empty((rows.size, axes.shape[1]), np.float32)
+    axis_count = axes.shape[1]
+    projected = np.empty((rows.size, axis_count + vectors.shape[1]), np.float32)
     for part in blocks_of(rows.size):
-        centred: NDArray[np.float32] = unit_rows(vectors, rows[part]) - mean
-        projected[part] = scaled(centred @ axes)
+        units = unit_rows(vectors, rows[part])
+        projected[part, :axis_count] = scaled((units - mean) @ axes)
+        projected[part, axis_count:] = units
+        projected[part] = scaled(projected[part])
     return projected
 
 
