@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Console(stderr=True, highlight=False).print(
             f"level: {error}", style="red", markup=False, soft_wrap=True
         )
-        return 1
+        return error.exit_code
     except KeyboardInterrupt:
         Console(stderr=True).print("Stopped.")
         return INTERRUPTED

@@ -5,4 +5,12 @@ NOT_AS_ASKED = 3
 
 
 class CommandFailed(Exception):
-    """The command cannot do what it was asked; exit code 1."""
+    """The command cannot do what it was asked."""
+
+    exit_code = 1
+
+
+class WrongUsage(CommandFailed):
+    """The command was asked for what it can never do, whatever the files hold."""
+
+    exit_code = 2

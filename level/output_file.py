@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from level.errors import CommandFailed
+from level.errors import CommandFailed, WrongUsage
 
 FILE_TYPES = {f".{name}": name for name in ("csv", "parquet", "jsonl", "xlsx", "zip")}
 
@@ -17,14 +17,14 @@ def file_type_of(output: Path) -> str:
 
     Raises
     ------
-    CommandFailed
+    WrongUsage
         When it means none.
     """
     file_type = FILE_TYPES.get(output.suffix.lower())
     if file_type is None:
         given = f"ends in {output.suffix}" if output.suffix else "has no ending"
         known = ", ".join(FILE_TYPES)
-        raise CommandFailed(f"{output} {given}; the output's name ends in one of {known}.")
+        raise WrongUsage(f"{output} {given}; the output's name ends in one of {known}.")
     return file_type
 
 

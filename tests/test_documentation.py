@@ -42,6 +42,13 @@ def test_options_of_the_readme_exist():
     assert "--text-column NAME" in readme and "--weight 0=0.25" in readme
 
 
+def test_scripts_run_passes_every_verb_on():
+    """What is no verb there is taken for the file of `level run`."""
+    verbs = re.search(r"^    (serve \|[^)]*)\)$", (ROOT / "scripts/run").read_text("utf-8"), re.M)
+    choices = make_parser()._subparsers._group_actions[0].choices
+    assert verbs and set(verbs[1].split(" | ")) == set(choices)
+
+
 def variables_read() -> set[str]:
     """Return every environment variable that a settings class of ours reads."""
     found: set[str] = set()

@@ -17,7 +17,7 @@ from level.commands.options import (
     upload_fields,
     write_json,
 )
-from level.errors import CommandFailed
+from level.errors import WrongUsage
 
 _EPILOG = """examples:
   level balance messages.csv --target-flatness 0.8 -o level.parquet
@@ -87,7 +87,9 @@ def run(options: argparse.Namespace, console: Console) -> int:
     from level.balance import BalanceOptions, balance
 
     if options.out is None and not options.dry_run:
-        raise CommandFailed("Say where to write with -o OUT, or ask for --dry-run.")
+        raise WrongUsage("Say where to write with -o OUT, or ask for --dry-run.")
+    if options.excel and options.out is not None and options.out.suffix.lower() != ".csv":
+        raise WrongUsage("--excel is for .csv alone; a workbook, .xlsx, needs no such care.")
     told = quiet_console(options, console)
     balanced = balance(
         BalanceOptions(

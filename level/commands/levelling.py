@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from level.commands.options import cluster_weight
-from level.errors import CommandFailed
+from level.errors import CommandFailed, WrongUsage
 from level_rpc.errors import LevelError
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def level_request(options: argparse.Namespace) -> "LevelRequest":
             seed=options.seed or 0,
         )
     except LevelError as error:
-        raise CommandFailed(f"{error.message}.") from error
+        raise WrongUsage(f"{error.message}.") from error
 
 
 def size_limit(text: str) -> tuple[int | None, float]:

@@ -27,14 +27,9 @@ def sample(tmp_path):
     ("arguments", "words"),
     [
         (["none.csv", "-o", "out.csv"], "no file"),
-        (["sample.csv"], "-o OUT"),
-        (["sample.csv", "-o", "out.txt"], ".parquet"),
-        (["sample.csv", "-o", "out"], ".parquet"),
         (["sample.csv", "-o", "none/out.csv"], "no folder"),
         (["sample.csv", "-o", "sample.csv"], "another output"),
         (["sample.csv", "-o", "out.csv", "--reference", "none.csv"], "no file none.csv"),
-        (["sample.csv", "-o", "out.csv", "--target-flatness", "7"], "flatness"),
-        (["sample.csv", "-o", "out.csv", "--budget", "9", "--mode", "weights"], "budget"),
         (["sample.csv", "-o", "out.csv", "--text", "nonsense"], "nonsense"),
     ],
 )
@@ -47,9 +42,29 @@ def test_balance_refuses(sample, arguments, words, capsys, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["balance", "sample.csv"], "-o OUT"),
+        (["balance", "sample.csv", "-o", "out.txt"], ".parquet"),
+        (["balance", "sample.csv", "-o", "out"], ".parquet"),
+        (["balance", "sample.csv", "-o", "out.parquet", "--excel"], ".csv alone"),
+        (["balance", "sample.csv", "-o", "out.csv", "--target-flatness", "7"], "flatness"),
+        (
+            ["balance", "sample.csv", "-o", "out.csv", "--budget", "9", "--mode", "weights"],
+            "budget",
+        ),
+        (["prove", "sample.csv", "--noise", "nonsense"], "noise"),
+    ],
+)
+def test_what_no_file_could_make_right_is_wrong_usage(sample, arguments, words, capsys, tmp_path):
+    assert main(arguments) == 2
+    assert words in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["sample.csv"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
         (["none.csv"], "no file"),
         (["sample.csv", "--label", "nonsense"], "channel"),
-        (["sample.csv", "--noise", "nonsense"], "noise"),
     ],
 )
 def test_prove_refuses(sample, arguments, words, capsys):
