@@ -37,8 +37,8 @@ def project(vectors: NDArray[np.float32], rows: Rows) -> NDArray[np.float32]:
     projected = np.empty((rows.size, axis_count + vectors.shape[1]), np.float32)
     for part in blocks_of(rows.size):
         units = unit_rows(vectors, rows[part])
-        on_axes: NDArray[np.float32] = (units - mean) @ axes
-        projected[part, :axis_count] = scaled(on_axes)
+        centred: NDArray[np.float32] = units - mean
+        projected[part, :axis_count] = scaled(centred @ axes)
         projected[part, axis_count:] = units
         projected[part] = scaled(projected[part])
     return projected
