@@ -19,6 +19,7 @@ PACKAGES = (
     "level",
     "numpy",
     "scipy",
+    "clarabel",
     "onnxruntime",
     "grpcio",
     "protobuf",

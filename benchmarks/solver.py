@@ -12,15 +12,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.convex import least_squares
 from benchmarks.report import Figure, Report, make_parser, median_figure
 from benchmarks.solver_problems import (
     FloatArray,
     broken_promises,
-    least_squares,
     random_problem,
     squares_of,
 )
@@ -98,11 +99,8 @@ def _promises(report: Report, cases: int, seed: int) -> None:
     report.add(Figure("of which cannot be met", unmet, "problems"))
     loss = np.array(losses)
     report.add(Figure("sample size lost by rounding, mean", 100 * loss.mean(), "%"))
-    report.add(Figure("sample size lost by rounding, 99 of 100 below", *_high(loss)))
-
-
-def _high(loss: FloatArray) -> tuple[float, str]:
-    return 100 * float(np.quantile(loss, 0.99)), "%"
+    high = 100 * float(np.quantile(loss, 0.99))
+    report.add(Figure("sample size lost by rounding, 99 of 100 below", high, "%"))
 
 
 def rounding_loss(problem: Problem, total: float, sample_size: float) -> float:
@@ -125,9 +123,9 @@ def _times(report: Report, repeat: int) -> None:
     }
     for shape, rows in sizes.items():
         for name, problem in _problems(rows).items():
-            times = _processor_times(lambda one=problem: solve(one), repeat)
+            times = _processor_times(partial(solve, problem), repeat)
             report.add(median_figure(f"{name}, {shape}", times, "ms", 50.0))
-        curve = _processor_times(lambda one=_problems(rows)["as flat as pays"]: level_curve(one), 1)
+        curve = _processor_times(partial(level_curve, Problem(np.arange(rows.size), rows)), 1)
         report.add(median_figure(f"curve of 21 steps, {shape}", curve, "ms"))
     _against_generic(report, repeat)
 
@@ -147,6 +145,7 @@ def _problems(rows: NDArray[np.int64]) -> dict[str, Problem]:
         "as flat as pays": Problem(ids, rows),
         "a third of the rows, 0.8": Problem(ids, rows, flat, total=budget, whole_numbers=True),
         "a third of the rows": Problem(ids, rows, total=budget, whole_numbers=True),
+        "copies up to 4, 0.8": Problem(ids, rows, flat, max_repeat=4.0, whole_numbers=True),
     }
 
 

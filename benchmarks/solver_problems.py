@@ -1,4 +1,4 @@
-"""Random problems for the solver, a generic convex solver's answer, and what must always hold."""
+"""Random problems for the solver, and what must always hold of their solutions."""
 
 from __future__ import annotations
 
@@ -71,93 +71,6 @@ def _limits(
     if chance.random() < 0.3:
         upper = np.where(chance.random(rows.size) < 0.2, lower, upper)
     return lower, upper
-
-
-def least_squares(problem: Problem, total: float, spread: float) -> FloatArray | None:
-    """Return a generic convex solver's cheapest sizes with a total and at most a spread.
-
-    Clarabel's interior point method on the programme as it is written down: a variable for each
-    size, one for each difference of two and, where rows are chosen, one for each cost.
-
-    Returns
-    -------
-    ndarray of shape (n_clusters,), float64, or None
-        None when it does not reach its tolerance.
-
-    References
-    ----------
-    Goulart, P. J. and Chen, Y. (2024). Clarabel: an interior-point solver for conic programs with
-    quadratic objectives. arXiv:2405.12762.
-    """
-    import clarabel
-    from scipy import sparse
-
-    items = limits_of(problem).items
-    count, scale = items.count, items.count / total
-    first, second = np.triu_indices(count, 1)
-    pairs, costs = first.size, count if problem.whole_numbers else 0
-    size, gap, paid = sparse.eye(count), sparse.eye(pairs), sparse.eye(costs)
-    apart = sparse.csr_matrix((pairs, count))
-    if pairs:
-        ones, places = np.ones(pairs), np.arange(pairs)
-        apart = sparse.csr_matrix((ones, (places, first)), (pairs, count))
-        apart = apart - sparse.csr_matrix((ones, (places, second)), (pairs, count))
-    capacity, lower = items.capacity * scale, items.lower * scale
-    upper = np.minimum(items.upper * scale, 10.0 * count)
-    blocks = [
-        [sparse.csr_matrix(np.ones((1, count))), None, None],
-        [-size, sparse.csr_matrix((count, pairs)), sparse.csr_matrix((count, costs))],
-        [size, None, None],
-        [apart, -gap, None],
-        [-apart, -gap, None],
-        [None, sparse.csr_matrix(np.ones((1, pairs))), None] if pairs else None,
-        [size, None, -paid] if costs else None,
-    ]
-    matrix = sparse.bmat([row for row in blocks if row is not None], format="csc")
-    right = [[float(count)], -lower, upper, np.zeros(2 * pairs)]
-    right += [[spread * scale * count]] if pairs else []
-    right += [np.zeros(costs)] if costs else []
-    cones = [clarabel.ZeroConeT(1), clarabel.NonnegativeConeT(matrix.shape[0] - 1)]
-    quadratic = np.zeros(count + pairs + costs)
-    linear = np.zeros(count + pairs + costs)
-    if costs:
-        # c^2 / n <= p as a second-order cone: |(2 c, n - p)| <= n + p.
-        cone_rows, cone_right = _paid_cones(capacity, pairs)
-        matrix = sparse.vstack([matrix, cone_rows], format="csc")
-        right.append(cone_right)
-        cones += [clarabel.SecondOrderConeT(3)] * count
-        linear[count + pairs :] = 1.0
-    else:
-        quadratic[:count] = 2.0 / capacity
-    settings = clarabel.DefaultSettings()
-    settings.verbose = False
-    settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = 1e-10
-    solver = clarabel.DefaultSolver(
-        sparse.diags(quadratic, format="csc"),
-        linear,
-        matrix,
-        np.concatenate([np.asarray(part, np.float64) for part in right]),
-        cones,
-        settings,
-    )
-    solved = solver.solve()
-    if str(solved.status) != "Solved":
-        return None
-    return np.array(solved.x[:count]) / scale
-
-
-def _paid_cones(capacity: FloatArray, pairs: int) -> tuple[object, FloatArray]:
-    from scipy import sparse
-
-    count = capacity.size
-    places = np.arange(count)
-    size_columns, paid_columns = places, count + pairs + places
-    rows = np.concatenate([3 * places, 3 * places + 1, 3 * places + 2])
-    columns = np.concatenate([paid_columns, size_columns, paid_columns])
-    values = np.concatenate([-np.ones(count), -2 * np.ones(count), np.ones(count)])
-    matrix = sparse.csr_matrix((values, (rows, columns)), (3 * count, 2 * count + pairs))
-    right = np.stack([capacity, np.zeros(count), capacity], axis=1).ravel()
-    return matrix, right
 
 
 def squares_of(problem: Problem, sizes: FloatArray) -> float:

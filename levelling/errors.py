@@ -23,7 +23,7 @@ class InvalidSampling(InvalidArgument):
     reason = "FIELD_INVALID"
 
 
-class InvalidTarget(InvalidArgument):
+class InvalidTarget(InvalidArgument, ValueError):
     """What a dataset is to be levelled to contradicts itself or is out of range."""
 
     reason = "FIELD_INVALID"

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from numbers import Integral
 
 from levelling.errors import InvalidTarget
 from levelling.targets import Target
@@ -135,9 +136,10 @@ class LevelRequest:
         rows are picked, as much as there may be for the target to be met.
     budget_unit : BudgetUnit
     max_repeat : float, optional
-        The most that a row may count or be repeated, at least 1; rounded down for ROWS. Without a
-        limit for WEIGHTS when not given; 1, no repeats, for ROWS. With discounted near-duplicates
-        it is the most that a group may count.
+        The most that a row may count, in multiples of the mean of the kept rows, or be repeated; at
+        least 1; rounded down for ROWS. Without a limit for WEIGHTS when not given; 1, no repeats,
+        for ROWS. With discounted near-duplicates it is the most that a group may count. Pins, and
+        noise at weight 1, come before it.
     pinned : mapping of int to float
         Weights that must stay as they are, by cluster id of `layer`, -1 for noise; at least 0. Of
         the rows that the policies leave; before every other limit.
@@ -183,6 +185,8 @@ class LevelRequest:
         if self.budget is not None and self.mode is Mode.WEIGHTS:
             message = "a budget chooses rows; leave it out, or leave mode=weights out"
             raise InvalidTarget(message, field="budget")
+        if isinstance(self.budget, bool) or not isinstance(self.budget, Integral | None):
+            raise InvalidTarget("budget must be a whole number of at least 1", field="budget")
         _check_range(self.budget, "budget", 1, math.inf)
         _check_range(self.max_repeat, "max_repeat", 1, math.inf)
         _check_range(self.seed, "seed", 0, 2**63 - 1)

@@ -159,7 +159,7 @@ def plan_curve(material: Material, request: LevelRequest, steps: int = 21) -> Le
     """
     layer = material.find_layer(request.layer)
     pool = fill_pool(material, request, layer)
-    problem = weights_problem(request, pool)
+    problem, _ = weights_problem(request, pool)
     if request.budget is not None:
         problem = find_quotas(request, find_supply(material, request, pool)).problem or problem
     return level_curve(problem, steps)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +17,11 @@ from levelling.plans.prepared import Prepared
 from levelling.plans.reasons import Reason
 from levelling.plans.repeats import spread_repeats
 from levelling.plans.row_quotas import Supply, find_quotas, is_constrained
+from levelling.plans.trimming import trim_to_tokens
 from levelling.request import BudgetUnit, LevelRequest
 from levelling.targets import TargetKind
 
 _TOLERANCE = 0.02  # of a budget in tokens; rows that cost it within that are not picked again
-_TRIM_STREAM = 3  # of the seed, apart from other choices
 
 
 def prepare_rows(prepared: Prepared) -> Prepared:
@@ -91,10 +90,7 @@ def count_copies(prepared: Prepared) -> NDArray[np.int32]:
         return copies
     tokens = prepared.material.needed("row_tokens", "budget_unit").astype(np.int64)
     budget = int(prepared.request.budget or 0)
-    while (excess := int(copies @ tokens) - budget) > 0:
-        order = _removable(prepared, copies)
-        enough = int(np.searchsorted(np.cumsum(tokens[order]), excess)) + 1
-        copies[order[:enough]] -= 1
+    trim_to_tokens(prepared, copies, tokens, budget)
     if not copies.any():
         message = f"{budget} tokens buy none of the picked rows; raise the budget"
         raise InvalidTarget(message, field="budget")
@@ -215,30 +211,3 @@ def _spread(prepared: Prepared) -> NDArray[np.int32]:
     )
     copies[rows] = repeats[rows]
     return copies
-
-
-def _removable(prepared: Prepared, copies: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Return kept rows in the order in which a copy of them may go.
-
-    At random, but the last rows that a cluster needs to keep its floor or pin come last.
-    """
-    rows = np.flatnonzero(copies)
-    order = np.random.default_rng((_TRIM_STREAM, prepared.request.seed)).permutation(rows)
-    slots = prepared.pool.slots[order]
-    places = np.empty(order.size, np.int64)
-    by_slot = np.argsort(slots, kind="stable")
-    sizes = np.bincount(slots, minlength=prepared.pool.noise_slot + 1)
-    places[by_slot] = np.arange(order.size) - (np.cumsum(sizes) - sizes)[slots[by_slot]]
-    held = np.bincount(prepared.pool.slots, weights=copies, minlength=sizes.size)
-    spare = held - _lowest(prepared)
-    return order[np.argsort(places >= spare[slots], kind="stable")]
-
-
-def _lowest(prepared: Prepared) -> NDArray[np.float64]:
-    """Return how many rows each slot is to keep at least."""
-    slot_count = prepared.pool.noise_slot + 1
-    if prepared.problem is None or prepared.problem.lower is None:
-        return np.zeros(slot_count)
-    noise = prepared.request.pinned.get(NOISE_ID, 0.0)
-    assert prepared.supply is not None
-    return np.append(prepared.problem.lower, ceil(noise * int(prepared.supply.units[-1])))

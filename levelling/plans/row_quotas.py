@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from levelling.groups import NOISE_ID
+from levelling.plans.largest_total import solve_largest
 from levelling.plans.noise import noise_limit
 from levelling.plans.pool import Pool
 from levelling.request import LevelRequest
@@ -16,8 +17,6 @@ from levelling.solver import Problem, Solution, make_problem, solve
 from levelling.targets import Target, TargetKind
 
 _ROUNDING = 1e-9  # a share of a budget so little below a whole number of rows is meant as it
-
-_STEPS_DOWN = 8  # from the largest total of sizes that are not whole to one of whole rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +106,9 @@ def find_quotas(
     if not supply.units[:-1].any() or total == 0:
         return _capped(request, np.zeros(supply.units.size - 1, np.int64), noise)
     if total is None:
-        problem, solution = _largest(request, supply)
+        problem, solution = solve_largest(
+            _problem(_with_fixed_target(request, supply), supply, None)
+        )
     else:
         problem = _problem(request, supply, total, picked)
         solution = solve(problem) if picked is None else _nearest(problem)
@@ -190,36 +191,9 @@ def _nearest(problem: Problem) -> Solution:
     solution = solve(problem)
     spent = solution.total if solution.cost is None else solution.cost
     dearest = 1.0 if problem.row_costs is None else float(problem.row_costs.max())
-    is_spent = problem.total is None or problem.total - spent < dearest
+    left = 0.0 if problem.total is None else problem.total - spent
+    is_spent = -_ROUNDING * spent <= left < dearest
     return replace(solution, unmet=()) if is_spent else solution
-
-
-def _largest(request: LevelRequest, supply: Supply) -> tuple[Problem, Solution]:
-    """Return the most that meets the target: fewer rows can be levelled further."""
-    request = _with_fixed_target(request, supply)
-    whole = _problem(request, supply, None)
-    first = solve(whole)
-    if first.is_met:
-        return whole, first
-    total = _largest_total(replace(whole, whole_numbers=False), int(supply.units[:-1].sum()))
-    for rows in range(total, max(0, total - _STEPS_DOWN), -1):
-        problem = replace(whole, total=float(rows))
-        solution = solve(problem)
-        if solution.is_met:
-            return problem, solution
-    return whole, first
-
-
-def _largest_total(problem: Problem, most: int) -> int:
-    """Return the largest total that sizes can have that need not be whole, by bisection."""
-    low, high = 0, most
-    while high - low > 1:
-        middle = (low + high) // 2
-        if solve(replace(problem, total=float(middle))).is_met:
-            low = middle
-        else:
-            high = middle
-    return low
 
 
 def _with_fixed_target(request: LevelRequest, supply: Supply) -> LevelRequest:

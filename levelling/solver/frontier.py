@@ -12,8 +12,10 @@ from levelling.solver.prices import Priced, PriceSearch, curvature_of
 
 # Relative to the total, spreads this close are the same one.
 _SAME_SPREAD = 1e-13
-# To how much of the way between the cheapest and the most level sizes the best step is found.
-_STEP_TOLERANCE = 1e-4
+# Relative: how exactly the penalty at the best step is found, where the sum of logarithms is flat,
+# and the total on the way there.
+_STEP_TOLERANCE = 1e-3
+_NEAR_TOTAL = 1e-7
 _MOST_TRIALS = 60
 
 
@@ -91,20 +93,29 @@ class Frontier:
         the cost is minus the price of spread (the envelope theorem), and the sizes move linearly
         between changes of the pools.
         """
-        low, high = self._least, self._most
-        if high - low <= _SAME_SPREAD * self._total:
+        if self._most - self._least <= _SAME_SPREAD * self._total:
             return self._cheapest / self._scale
-        gains: list[float | None] = [None, None]
+        found = self._search.at_penalty(self._best_penalty(), self._prices[0])
+        return self._sizes(found) / self._scale
+
+    def _best_penalty(self) -> float:
+        """Return the penalty on spread at the best step; more flatness has a higher one."""
+        price = self._first_prices()[0]
+        low, high, penalty = 0.0, np.inf, abs(price) / 2
+        gains: list[float] = [np.nan, np.nan]
         for trial in range(_MOST_TRIALS):
-            middle = _between(low, high, gains, trial)
-            here = self._find(middle)
+            here = self._search.at_penalty(penalty, price, _NEAR_TOTAL)
+            self._prices = (here.price, penalty)
             gain = self._gain(here)
             # A gain below 0: with more spread the sum falls, so the best has less.
-            low, high = (low, middle) if gain < 0 else (middle, high)
-            gains = [gains[0], gain] if gain < 0 else [gain, gains[1]]
-            if high - low <= _STEP_TOLERANCE * (self._most - self._least):
+            low, high = (penalty, high) if gain < 0 else (low, penalty)
+            gains = [gain, gains[1]] if gain < 0 else [gains[0], gain]
+            if np.isfinite(high) and high - low <= _STEP_TOLERANCE * high:
                 break
-        return self._sizes(self._find((low + high) / 2)) / self._scale
+            following = 2 * penalty if np.isinf(high) else _between(low, high, gains, trial)
+            price = here.price + (following - penalty) * _price_by_penalty(here)
+            penalty = following
+        return penalty
 
     def _gain(self, here: Priced) -> float:
         """Return how fast log(effective clusters) + log(sample size) rises with the spread."""
@@ -137,10 +148,15 @@ class Frontier:
         return float(self._cheapest[free[0]] / items.capacity[free[0]]), 0.0
 
 
-def _between(low: float, high: float, gains: list[float | None], trial: int) -> float:
+def _price_by_penalty(here: Priced) -> float:
+    """Return how fast the price must rise with the penalty for the total to stay."""
+    (own, mixed), _ = curvature_of(here.pools)
+    return float(-mixed / own) if own > 0 else 0.0
+
+
+def _between(low: float, high: float, gains: list[float], trial: int) -> float:
     """Return where to look next: where a line through both gains is 0, or every third time half."""
-    first, last = gains
-    if first is None or last is None or trial % 3 == 2:
+    if not np.isfinite(gains).all() or trial % 3 == 2:
         return (low + high) / 2
-    share = first / (first - last)
+    share = gains[0] / (gains[0] - gains[1])
     return low + (high - low) * float(np.clip(share, 0.01, 0.99))

@@ -73,8 +73,26 @@ class Grouped:
     group_of: IntArray
 
     @cached_property
-    def breakpoints(self) -> FloatArray:
-        """Every size at which an item meets a limit, ascending."""
+    def levels(self) -> FloatArray:
+        """Every size at which an item meets a limit, ascending, between two that are beyond all."""
         ends = np.unique(np.concatenate([self.lower, self.upper]))
-        finite: FloatArray = ends[np.isfinite(ends)]
-        return finite
+        return np.concatenate([[-1.0], ends[np.isfinite(ends)], [np.inf]])
+
+    @cached_property
+    def lower_level(self) -> IntArray:
+        """Where in `levels` the lower limit of each group is."""
+        return np.searchsorted(self.levels, self.lower)
+
+    @cached_property
+    def upper_level(self) -> IntArray:
+        """Where in `levels` the upper limit of each group is."""
+        return np.searchsorted(self.levels, self.upper)
+
+    @cached_property
+    def item_count(self) -> float:
+        """How many items there are in all groups."""
+        return float(self.multiplicity.sum())
+
+    def cut(self, count: FloatArray) -> FloatArray:
+        """Return how many differences, over n, a level cuts that has so many items above it."""
+        return count * ((self.item_count - count) / self.item_count)

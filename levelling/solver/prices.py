@@ -64,6 +64,26 @@ class PriceSearch:
             here = there
         return here
 
+    def at_penalty(self, penalty: float, price: float, exact: float = _EXACT) -> Priced:
+        """Return the best sizes at a penalty whose total is the wanted one, relative to `exact`.
+
+        The total rises with the price, linearly between changes of the pools.
+        """
+        low, high = -np.inf, np.inf
+        for _ in range(_MOST_STEPS):
+            here = self._at(np.array([price, penalty]))
+            missing = self._total - here.pools.total
+            if abs(missing) <= exact * self._total:
+                break
+            low, high = (price, high) if missing > 0 else (low, price)
+            rise = float(curvature_of(here.pools)[0, 0])
+            price = price + missing / rise if rise > 0 else np.nan
+            if not low < price < high:
+                price = _inside(low, high)
+            if price in (low, high):
+                break
+        return here
+
     def _at(self, prices: FloatArray) -> Priced:
         price, penalty = float(prices[0]), float(max(prices[1], 0.0))
         return Priced(solve_penalised(self._grouped, price, penalty), price, penalty)
@@ -114,6 +134,15 @@ class PriceSearch:
                 far, far_slope = length, slope
             length = min(_next_length(near, near_slope, far, far_slope), longest)
         return there
+
+
+def _inside(low: float, high: float) -> float:
+    """Return a number between two, or beyond the one that is finite."""
+    if np.isinf(high):
+        return low + 1.0 + abs(low)
+    if np.isinf(low):
+        return high - 1.0 - abs(high)
+    return (low + high) / 2
 
 
 def _next_length(near: float, near_slope: float, far: float, far_slope: float) -> float:

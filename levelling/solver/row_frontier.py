@@ -13,11 +13,12 @@ from levelling.solver.items import FloatArray, Items
 
 # Relative: totals and levels this close are the same.
 _SAME = 1e-12
-# A slope of the cost, per cluster, at which the cut level is the best one.
-_FLAT = 1e-11
+# How exactly the cut level is found, relative to it and, by ten, in the slope of the cost for each
+# cluster, which is flat there; and how exactly while the best step is looked for.
+_NARROW, _ROUGH = 1e-9, 1e-6
 _MOST_TRIALS = 60
 # To how much of the way between its ends the best step with repeats is found.
-_STEP_TOLERANCE = 0.01
+_STEP_TOLERANCE = 0.02
 _GOLDEN = (5**0.5 - 1) / 2
 
 
@@ -48,6 +49,7 @@ class RowFrontier:
 
     def __init__(self, items: Items, total: float) -> None:
         self._items, self._total = items, total
+        # Of the problem before, where the next one is looked for first.
         self._prices: tuple[float, float] | None = None
         once = np.minimum(items.upper, np.maximum(items.capacity, items.lower))
         self._single: Frontier | None = None
@@ -66,14 +68,17 @@ class RowFrontier:
         """The spread of the most level sizes."""
         return self._least
 
-    def at(self, spread: float) -> FloatArray:
-        """Return the cheapest sizes with at most a spread; the most level ones when none has it."""
+    def at(self, spread: float, narrow: float = _NARROW) -> FloatArray:
+        """Return the cheapest sizes with at most a spread; the most level ones when none has it.
+
+        `narrow` is how exactly the cut level is found where there are repeats, relative.
+        """
         same = _SAME * self._total
         if self._single is not None and spread >= self._single.least_spread - same:
             return self._single.at(spread)
         if spread <= self._least + same:
             return self._level
-        return self._repeated(spread)
+        return self._repeated(spread, narrow)
 
     def best_step(self) -> FloatArray:
         """Return the most level sizes without repeats, or those where repeats stop to pay.
@@ -82,34 +87,32 @@ class RowFrontier:
         long as `Frontier.best_step` says; the sum of logarithms is searched by golden sections.
         """
         if self._single is None:
-            most = spread_of(self._repeated(np.inf))
+            most = spread_of(self._repeated(np.inf, _NARROW))
         else:
             most = self._single.least_spread
-        low, high = self._least, most
-        steps = [self.at(most)]
-        if high - low <= _SAME * self._total:
-            return steps[0]
-        steps += self._golden(low, high)
-        return max(steps, key=self._worth)
+        if most - self._least <= _SAME * self._total:
+            return self.at(most)
+        best = self._golden(self._least, most)
+        return max(self.at(most), self.at(best), key=self._worth)
 
-    def _golden(self, low: float, high: float) -> list[FloatArray]:
-        """Return the sizes that golden sections of a range of spreads came by."""
-        left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
+    def _golden(self, low: float, high: float) -> float:
+        """Return the spread, between two, where the sum of logarithms is greatest."""
         tolerance = _STEP_TOLERANCE * (high - low)
-        at_left, at_right = self.at(left), self.at(right)
-        seen = [at_left, at_right]
+        left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
+        at_left, at_right = self._worth_at(left), self._worth_at(right)
         while high - low > tolerance:
-            if self._worth(at_left) > self._worth(at_right):
+            if at_left > at_right:
                 high, right, at_right = right, left, at_left
                 left = high - _GOLDEN * (high - low)
-                at_left = self.at(left)
-                seen.append(at_left)
+                at_left = self._worth_at(left)
             else:
                 low, left, at_left = left, right, at_right
                 right = low + _GOLDEN * (high - low)
-                at_right = self.at(right)
-                seen.append(at_right)
-        return seen
+                at_right = self._worth_at(right)
+        return (low + high) / 2
+
+    def _worth_at(self, spread: float) -> float:
+        return self._worth(self.at(spread, _ROUGH))
 
     def _worth(self, sizes: FloatArray) -> float:
         return float(np.log(effective_clusters(sizes)) - np.log(self._squares(sizes)))
@@ -120,13 +123,12 @@ class RowFrontier:
     def _cheapest(self) -> FloatArray:
         if self._single is not None:
             return self._single.at(np.inf)
-        return self._repeated(np.inf)
+        return self._repeated(np.inf, _NARROW)
 
-    def _repeated(self, spread: float) -> FloatArray:
+    def _repeated(self, spread: float, narrow: float) -> FloatArray:
         """Return the cheapest sizes with at most a spread that cannot be had without repeats."""
         low, high = self._lowest_level(), float(self._items.capacity.max())
-        slopes = [-np.inf, np.inf]
-        found = [self._cut_at(np.inf, spread)]
+        slopes, found = [-np.inf, np.inf], []
         for trial in range(_MOST_TRIALS):
             middle = high if trial == 0 else _between(low, high, slopes, trial)
             level = self._next_cut(middle)
@@ -136,9 +138,12 @@ class RowFrontier:
                 low, slopes[0] = level, here.slope
             else:
                 high, slopes[1] = middle, here.slope
-            is_flat = level < np.inf and abs(here.slope) <= _FLAT
-            if is_flat or high - low <= _SAME * high:
+            is_flat = level < np.inf and abs(here.slope) <= 10 * narrow
+            if is_flat or high - low <= narrow * high:
                 break
+        prices = self._prices
+        found.append(self._cut_at(np.inf, spread))
+        self._prices = prices
         fitting = [cut for cut in found if self._fits(cut.sizes, spread)]
         return min(fitting, key=lambda cut: self._squares(cut.sizes)).sizes
 

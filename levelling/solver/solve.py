@@ -14,7 +14,6 @@ do not move the optimum.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,6 +25,7 @@ from levelling.solver.limits import Limits, limits_of
 from levelling.solver.problem import Problem
 from levelling.solver.row_frontier import RowFrontier, make_frontier
 from levelling.solver.solution import Solution, describe, name_clusters
+from levelling.solver.totals import reachable_total, total_of_cost
 from levelling.solver.whole import round_at_spread, round_sizes
 from levelling.targets import TargetKind
 
@@ -62,9 +62,9 @@ def solve(problem: Problem) -> Solution:
     limits = limits_of(problem)
     if limits.greatest_total <= 0 or problem.cluster_ids.size == 0:
         return _without_rows(problem, limits)
-    total, unmet = _reachable_total(problem, limits)
+    total, unmet = reachable_total(problem, limits)
     if problem.row_costs is not None and problem.total is not None:
-        total = _total_of_cost(problem, limits, total)
+        total = total_of_cost(problem, limits, lambda one: _at_total(problem, limits, one).sizes)
     if problem.whole_numbers:
         found = _whole_rows(problem, limits, total)
     else:
@@ -89,83 +89,6 @@ def _overruled(problem: Problem, limits: Limits) -> tuple[str, ...]:
         f"{name_clusters(problem.cluster_ids, over)}: a size that is asked for needs its rows"
         f" repeated up to {needed:.3g} times; raise max_repeat, or ask for less.",
     )
-
-
-def _reachable_total(problem: Problem, limits: Limits) -> tuple[float, tuple[str, ...]]:
-    """Return the wanted total, or the nearest one that the limits allow, and what is unmet."""
-    prices = _unit_costs(problem)
-    least, most = prices @ limits.items.lower, _most(prices, limits)
-    if problem.total is None:
-        base = problem.sizes_at_one
-        available = np.clip(base, limits.items.lower, limits.items.upper)
-        return float(available.sum()), ()
-    unit = "rows" if problem.row_costs is None else "tokens"
-    if problem.total > most * (1 + _SAME):
-        message = (
-            f"{problem.total:,.6g} {unit} were asked for, but the limits allow no more than"
-            f" {most:,.6g}; raise max_repeat or the ceilings, or ask for fewer {unit}."
-        )
-        return limits.greatest_total, (message,)
-    if problem.total < least * (1 - _SAME):
-        message = (
-            f"{problem.total:,.6g} {unit} were asked for, but pins and floors need at least"
-            f" {least:,.6g}; lower them, or ask for more {unit}."
-        )
-        return limits.least_total, (message,)
-    if problem.row_costs is not None:
-        return limits.least_total, ()
-    return float(np.clip(problem.total, limits.least_total, limits.greatest_total)), ()
-
-
-def _unit_costs(problem: Problem) -> FloatArray:
-    return np.ones(problem.cluster_ids.size) if problem.row_costs is None else problem.row_costs
-
-
-def _most(prices: FloatArray, limits: Limits) -> float:
-    with np.errstate(invalid="ignore"):
-        return float(np.where(limits.items.upper > 0, prices * limits.items.upper, 0.0).sum())
-
-
-def _total_of_cost(problem: Problem, limits: Limits, fallback: float) -> float:
-    """Return the total whose sizes cost what is wanted."""
-    assert problem.row_costs is not None and problem.total is not None
-    costs, wanted = problem.row_costs, problem.total
-    least, most = float(costs @ limits.items.lower), _most(costs, limits)
-    if wanted >= most or wanted <= least:
-        return limits.greatest_total if wanted >= most else limits.least_total
-    low = limits.least_total
-    # Even if only the cheapest rows were bought, the total could not be more than this.
-    high = min(limits.greatest_total, low + (wanted - least) / float(costs.min()))
-
-    def excess(total: float) -> float:
-        return float(costs @ _at_total(problem, limits, total).sizes) - wanted
-
-    # Of whole rows none costs less than the cheapest.
-    near = 0.5 * float(costs.min()) if problem.whole_numbers else 1e-12 * wanted
-    return _root(excess, low, high, least - wanted, near)
-
-
-def _root(
-    excess: Callable[[float], float], low: float, high: float, at_low: float, near: float
-) -> float:
-    """Return where a rising function is nearly 0, by the Illinois variant of false position."""
-    at_high, side = excess(high), 0
-    for _ in range(_MOST_TRIALS):
-        if at_high <= 0 or high - low <= 1e-12 * high:
-            break
-        middle = high - at_high * (high - low) / (at_high - at_low)
-        value = excess(middle)
-        if value > 0:
-            high, at_high = middle, value
-            at_low = at_low / 2 if side > 0 else at_low
-            side = 1
-        else:
-            low, at_low = middle, value
-            at_high = at_high / 2 if side < 0 else at_high
-            side = -1
-        if abs(value) <= near:
-            return middle
-    return high
 
 
 def _at_total(problem: Problem, limits: Limits, total: float) -> _Found:

@@ -14,14 +14,13 @@ from levelling.solver.penalised import solve_penalised
 from levelling.solver.row_frontier import RowFrontier
 from levelling.targets import Target, TargetKind
 
-pytest.importorskip("clarabel")
 EXACT = 1e-6
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_no_sizes_cost_less_than_a_generic_convex_solver_finds(seed):
     chance = np.random.default_rng(seed)
-    found = [optimum(random_problem(chance, most_clusters=15), chance) for _ in range(60)]
+    found = [optimum(random_problem(chance, most_clusters=15), chance) for _ in range(50)]
     excesses = [one[0] for one in found if one is not None]
     assert len(excesses) > 15
     assert max(excesses) <= EXACT

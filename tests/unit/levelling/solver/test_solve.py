@@ -22,7 +22,7 @@ def flat(value):
     return Target(TargetKind.FLATNESS, value)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_every_limit_total_and_flatness_is_kept(seed):
     problem = random_problem(np.random.default_rng(seed), most_clusters=12)
@@ -30,7 +30,7 @@ def test_every_limit_total_and_flatness_is_kept(seed):
     assert broken_promises(problem, solution) == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_what_is_said_to_be_out_of_reach_is(seed):
     problem = random_problem(np.random.default_rng(seed), most_clusters=8)
@@ -242,7 +242,7 @@ def test_what_a_child_cannot_hold_goes_to_its_siblings():
     assert share_out(np.array([900.0]), np.zeros(3, int), np.array([5, 40, 40]), 2.0).sum() == 170
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 3), st.integers(0, 50)), max_size=30),
     st.lists(st.integers(0, 200), min_size=4, max_size=4),
