@@ -14,7 +14,8 @@ from gateway.json_bodies import parse_json, shown
 from level_rpc.errors import FailedPrecondition
 
 MAX_WEIGHT = 1e6
-_ETAG = re.compile(r'(?:W/)?"(\d{1,15})"')
+# A terrain's tag has the plan behind the revision, whose figures it shows.
+_ETAG = re.compile(r'(?:W/)?"(\d{1,15})(?:-[0-9a-f-]{36})?"')
 _NUMBERS = (int, float)  # bool is an int, and no number
 _SHOWN_IDS = 10
 

@@ -131,6 +131,7 @@ def _assemble(
     return Gateway(
         settings=settings,
         store=store,
+        jobs=jobs,
         artifacts=artifacts,
         memory=memory,
         uploads=UploadDesk(settings, store, artifacts, stages),

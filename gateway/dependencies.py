@@ -12,6 +12,7 @@ from gateway.errors import DatasetNotFound
 from gateway.events import DatasetEvents
 from gateway.exporter import Exporter
 from gateway.health import HealthMonitor
+from gateway.job_store import JobStore
 from gateway.level_desk import LevelDesk
 from gateway.memory import DatasetMemory
 from gateway.metrics import GatewayMetrics
@@ -29,6 +30,7 @@ class Gateway:
 
     settings: GatewaySettings
     store: DatasetStore
+    jobs: JobStore
     artifacts: ArtifactStore
     memory: DatasetMemory
     uploads: UploadDesk

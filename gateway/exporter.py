@@ -181,7 +181,7 @@ class Exporter:
 
 
 def _planned(plan: StoredPlan) -> PlannedRows:
-    return PlannedRows(plan.copies, plan.sample_weight, plan.near_dup_groups)
+    return PlannedRows(plan.copies, plan.sample_weight, plan.near_dup_groups, plan.reasons)
 
 
 def _at_levelled_layer(options: ExportOptions, plan: StoredPlan | None) -> ExportOptions:

@@ -12,6 +12,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.adjustments import MAX_WEIGHT
 from gateway.errors import WeightsRefused
 from gateway.layers import LayerClusters, Layers
 from levelling import NOISE_ID
@@ -52,7 +53,7 @@ class LayerWeights:
         Raises
         ------
         WeightsRefused
-            When no hill is left standing.
+            When no hill is left standing, or a weight is larger than one may be set.
         """
         ids = layers.finest.cluster_ids.tolist()
         finest = np.array([weights[one] for one in ids], dtype=np.float64)
@@ -60,6 +61,11 @@ class LayerWeights:
         finest[finest < sys.float_info.min] = 0.0
         if not (finest.any() if finest.size else noise):
             raise WeightsRefused("Every cluster would have weight 0; nothing would be left.")
+        if max(finest.max(initial=0.0), noise) > MAX_WEIGHT:
+            raise WeightsRefused(
+                f"A cluster would have a weight above {MAX_WEIGHT:,.0f}, the largest there is; set"
+                " max_repeat, or lower its floor."
+            )
         return cls(layers, finest, noise)
 
     @property

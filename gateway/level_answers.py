@@ -125,7 +125,11 @@ class Curve(BaseModel):
     )
     design_effect: list[float] = Field(description="Design effect at each step.")
     max_repeat: list[float] = Field(description="Largest repeat at each step.")
-    default_step: int = Field(ge=0, description="The place of the step that target auto takes.")
+    default_step: int = Field(
+        ge=0,
+        description="The step that target auto takes for weights, and for rows without a budget;"
+        " with a budget below what there is it takes the best rows of all, which is on no step.",
+    )
 
 
 class ProofState(JobState):

@@ -35,6 +35,7 @@ from levelling.request import LevelRequest, NoiseKind, NoisePolicy
 from levelling.targets import TargetKind
 
 _LONGEST_SECONDS = 60.0
+_MOST_SOLVES = 2  # at once: the threads they run in answer everything else as well
 _PLAN_FIELDS = ("layer", "solution", "metrics", "reasons", "coverage", "notes")
 
 
@@ -65,6 +66,7 @@ class LevelDesk:
         self._stages = stages
         self._terrains = terrains
         self._materials = MaterialReader(artifacts, stages, 0.0, _LONGEST_SECONDS)
+        self._solving = asyncio.Semaphore(_MOST_SOLVES)
 
     async def level(self, dataset: Dataset, body: bytes, if_match: str | None) -> dict[str, Any]:
         """Return what the levelling that a body asks for comes to, as JSON values.
@@ -86,7 +88,8 @@ class LevelDesk:
         question = await self._resolve(dataset, layers, asked)
         request = to_level_request(question, layers.find(question.layer))
         material = await self._materials.read(dataset, layers, request)
-        plan, effects = await asyncio.to_thread(_try_plan, material, request)
+        async with self._solving:
+            plan, effects = await asyncio.to_thread(_try_plan, material, request)
         revision, job = dataset.revision, None
         if asked.apply:
             new = NewJob(JobKind.LEVEL, to_json(question), current_request_id())
@@ -116,7 +119,8 @@ class LevelDesk:
         layers = await asyncio.to_thread(layers_of_completed, self._artifacts, dataset)
         request = to_level_request(question, layers.find(question.layer))
         material = await self._materials.read(dataset, layers, request)
-        curve = await asyncio.to_thread(plan_curve, material, request, steps)
+        async with self._solving:
+            curve = await asyncio.to_thread(plan_curve, material, request, steps)
         return {"layer": request.layer, **describe_curve(curve)}
 
     def current(self, dataset: Dataset) -> dict[str, Any]:

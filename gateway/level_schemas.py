@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway import level_examples as examples
+from gateway.adjustments import MAX_WEIGHT
 from levelling.request import (
     NEAR_DUPLICATE_DISTANCE,
     BudgetUnit,
@@ -17,8 +18,9 @@ from levelling.request import (
 from levelling.targets import TargetKind
 
 # Larger numbers mean nothing that a dataset could have, and would overflow on the way.
-_LARGEST = 1e15
-Number = Annotated[float, Field(strict=True, ge=0, le=_LARGEST, allow_inf_nan=False)]
+LARGEST = 1e15
+Number = Annotated[float, Field(strict=True, ge=0, le=LARGEST, allow_inf_nan=False)]
+Weight = Annotated[float, Field(strict=True, ge=0, le=MAX_WEIGHT, allow_inf_nan=False)]
 Share = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
 Distance = Annotated[float, Field(strict=True, ge=0, le=2, allow_inf_nan=False)]
 Whole = Annotated[int, Field(strict=True, ge=0)]
@@ -96,14 +98,14 @@ class LevelQuestion(BaseModel):
     )
     budget_unit: BudgetUnit = Field(BudgetUnit.ROWS, description="The unit of the budget.")
     max_repeat: (
-        Annotated[float, Field(strict=True, ge=1, le=_LARGEST, allow_inf_nan=False)] | None
+        Annotated[float, Field(strict=True, ge=1, le=LARGEST, allow_inf_nan=False)] | None
     ) = Field(
         None,
         description="The most that a row may weigh or be repeated; when null, no limit for weights"
         " and 1, no repeats, for rows.",
     )
-    pinned: dict[str, Number] = Field(
-        {}, description="Weights that stay so, by cluster_id; noise as -1."
+    pinned: dict[str, Weight] = Field(
+        {}, description="Weights that stay so, 0 to 1000000, by cluster_id; noise as -1."
     )
     floor: Number | None = Field(
         None, description="The least effective size of every cluster, in rows."

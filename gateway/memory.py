@@ -23,15 +23,15 @@ class LoadedTerrain:
     terrain : Terrain
     heights : ndarray of shape (grid_size, grid_size), float32, optional
         The ground at weight 1, a read-only map where it is stored; None until it is built.
-    rendered : tuple of int and bytes, optional
-        The last revision that was asked for, and the terrain at it as JSON.
+    rendered : tuple of str and bytes, optional
+        The last version that was asked for, and the terrain at it as JSON.
     rendering : asyncio.Lock
         Held while a revision is rendered, so that many who ask at once wait for one.
     """
 
     terrain: Terrain
     heights: NDArray[np.float32] | None
-    rendered: tuple[int, bytes] | None = None
+    rendered: tuple[str, bytes] | None = None
     rendering: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 

@@ -10,6 +10,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_jso
 from gateway.level_answers import Curve, Levelled, LevelState, ProofState
 from gateway.level_schemas import LevelBody
 from gateway.proof_schemas import ProveBody
+from gateway.recipe_schema import RecipeView
 from gateway.schema_examples import ACCEPTED, UNHEALTHY
 from gateway.schemas import DatasetList, Health, Problem
 from gateway.terrain_schemas import Adjusted, TerrainView
@@ -24,6 +25,7 @@ _ANSWERS = (
     LevelState,
     Curve,
     ProofState,
+    RecipeView,
 )
 _BODIES = (LevelBody, ProveBody)
 # Answers that are not like the example of their schema.

@@ -78,6 +78,36 @@ def current_plan(jobs: JobStore, artifacts: ArtifactStore, dataset: Dataset) -> 
     return StoredPlan(job.job_id, job.revision, job.result, copies, weights, reasons, groups)
 
 
+@dataclass(frozen=True)
+class PlanFigures:
+    """What a levelling came to, for as long as the weights are its own.
+
+    Attributes
+    ----------
+    job_id : str
+    layer : int
+        The layer that was levelled.
+    after : dict
+        Every figure of balance of the levelled rows, as JSON values.
+    """
+
+    job_id: str
+    layer: int
+    after: dict[str, Any]
+
+
+def current_figures(jobs: JobStore, dataset_id: str, revision: int) -> PlanFigures | None:
+    """Return the figures of the plan of this revision of the weights; blocks.
+
+    None where there is no completed one.
+    """
+    job = jobs.find(dataset_id, JobKind.LEVEL)
+    if job is None or job.status != Status.COMPLETED or job.revision != revision:
+        return None
+    result = job.result or {}
+    return PlanFigures(job.job_id, result["layer"], result["metrics"]["after"])
+
+
 def plan_files(job_id: str) -> list[str]:
     """Return the file of each array of a job's plan.
 

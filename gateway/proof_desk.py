@@ -1,5 +1,6 @@
 """Proofs of levellings of completed datasets: records what is asked, tells what came of it."""
 
+from pathlib import Path
 from typing import Any, TypeGuard
 
 from gateway.artifacts import ArtifactStore
@@ -13,7 +14,7 @@ from gateway.layer_files import layers_of_completed
 from gateway.level_requests import read_body, to_json, to_level_request
 from gateway.level_schemas import LevelQuestion
 from gateway.plans import is_current
-from gateway.proof_requests import find_column
+from gateway.proof_requests import check_label_column
 from gateway.proof_schemas import ProveBody
 from gateway.request_context import current_request_id
 from gateway.store import DatasetStore
@@ -52,7 +53,7 @@ class ProofDesk:
         if unknown is not None:
             message = f"There is no model {shown(unknown)}; there are {', '.join(MODELS)}."
             raise FieldInvalid(message, field="models")
-        find_column(dataset, asked.label_column)
+        check_label_column(dataset, asked.label_column, self._rows_path(dataset))
         request = {**asked.model_dump(mode="json"), **self._levelling(dataset, asked.level)}
         self._jobs.add(dataset.dataset_id, NewJob(JobKind.PROVE, request, current_request_id()))
         return self.current(dataset)
@@ -69,6 +70,10 @@ class ProofDesk:
         if job is None:
             raise ProofMissing
         return {**job_view(job, dataset), "request": job.request, "result": job.result}
+
+    def _rows_path(self, dataset: Dataset) -> Path | None:
+        rows = dataset.artifacts.get("rows")
+        return self._artifacts.path(dataset.dataset_id, rows) if rows else None
 
     def _levelling(self, dataset: Dataset, asked: LevelQuestion | None) -> dict[str, Any]:
         """Return the levelling to test: `level`, or `weights` where it is null, and their layer."""

@@ -27,6 +27,7 @@ from levelling.duplicates.near_duplicates import find_near_duplicates, near_dupl
 from levelling.duplicates.text_keys import text_keys
 from levelling.plans.picks import PickTask, Selection
 from levelling.proof import (
+    HOLD_OUT_DISTANCE,
     Leveller,
     ProofData,
     ProofOptions,
@@ -34,7 +35,7 @@ from levelling.proof import (
     prove,
     weight_leveller,
 )
-from levelling.request import NEAR_DUPLICATE_DISTANCE, LevelRequest
+from levelling.request import LevelRequest
 from levelling.selection import select_rows
 
 _NICENESS = 10
@@ -68,18 +69,16 @@ def _prove(asked: Mapping[str, Any]) -> dict[str, Any]:
     layer = layers.find(asked["layer"])
     graph = _Graph(*(files.required(name) for name in ("row_nodes", "indices", "distances")))
     keys = text_keys(files.texts())
-    distance = NEAR_DUPLICATE_DISTANCE
     if asked["level"] is None:
         level = _weigh(files, layers, asked["weights"])
     else:
         request = to_level_request(LevelQuestion.model_validate(asked["level"]), layer)
-        distance = request.duplicates.max_distance
-        groups = find_near_duplicates(*graph, distance, keys).groups
+        groups = find_near_duplicates(*graph, request.duplicates.max_distance, keys).groups
         level = _plan(files, layers, request, groups, graph)
     data = ProofData(
         vectors=files.required("vectors"),
         clusters=files.required(name_in_layer("labels", layer)),
-        groups=near_duplicate_chains(*graph, distance, keys),
+        groups=near_duplicate_chains(*graph, HOLD_OUT_DISTANCE, keys),
         labels=files.cells(asked["label_column"]),
     )
     return prove(data, level, _options(asked["options"]), _report).to_json()

@@ -23,7 +23,9 @@ class Balance(BaseModel):
         " the entropy of the effective sizes."
     )
     row_count: int = Field(description="N: rows with a weight above 0, noise included.")
-    noise_count: int = Field(description="Rows in no cluster, whatever their weight.")
+    noise_count: int = Field(
+        description="Rows in no cluster, whatever their weight; of a levelling, those it keeps."
+    )
     effective_sample_size: float = Field(
         description="How many rows of equal weight say as much as these, 0 to N (Kish)."
     )
@@ -46,7 +48,7 @@ class Balance(BaseModel):
 
 
 class Metrics(Balance):
-    """The balance at the current weights, and at weight 1."""
+    """The balance at the current weights, or of the levelling they are of, and at weight 1."""
 
     original: Balance = Field(description="The same figures at weight 1.")
 
@@ -184,7 +186,9 @@ class TerrainView(BaseModel):
     layer: int = Field(ge=0, description="The layer_index of the layer whose clusters these are.")
     layers: list[LayerSummary] = Field(description="Every layer there is, finest first.")
     layout: LayoutQuality = Field(description="How far the places of hills can be relied on.")
-    revision: int = Field(ge=0, description="Of the weights; 0 is the original; also the ETag.")
+    revision: int = Field(
+        ge=0, description="Of the weights; 0 is the original; the ETag begins with it."
+    )
 
 
 class Adjustments(BaseModel):

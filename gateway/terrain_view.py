@@ -22,11 +22,13 @@ from gateway.errors import DatasetTooOld
 from gateway.layer_weights import LayerWeights
 from gateway.layers import LayerClusters, Layers
 from gateway.pipeline_types import HillShape
+from gateway.plans import PlanFigures
 from levelling import NOISE_ID, Balance, Groups, measure
 
 _HEIGHT_DIGITS = 4
 _NOISE_UNEXPLAINED = {"reason": "", "sparse_count": None, "small_cluster_count": None}
 _NOISE_UNCOUNTED = {"sparse_count": None, "small_cluster_count": None}
+_OF_A_LAYER = ("gini", "flatness", "cluster_count", "effective_clusters")
 _LAYOUT_UNMEASURED = {"own_hill_fraction": None, "neighbor_preservation": None}
 
 
@@ -121,10 +123,23 @@ class Terrain:
         """Return stored weights, of the finest layer's clusters, as they are in every layer."""
         return LayerWeights.from_stored(self.layers, weights)
 
-    def metrics(self, weights: LayerWeights) -> dict[str, Any]:
-        """Return every figure of balance at these weights, and `original`, the same at weight 1."""
-        balance = self._measure(np.append(weights.finest, weights.noise))
-        return {**asdict(balance), "original": asdict(self._original)}
+    def metrics(self, weights: LayerWeights, plan: PlanFigures | None = None) -> dict[str, Any]:
+        """Return every figure of balance at these weights, and `original`, the same at weight 1.
+
+        Parameters
+        ----------
+        weights : LayerWeights
+        plan : PlanFigures, optional
+            Of the levelling that these weights are of: its figures are told, for weights cannot
+            say which rows were left out or repeated. How level another layer is, weights do say.
+            Groups are not what a plan counts, so theirs follow the weights.
+        """
+        balance = asdict(self._measure(np.append(weights.finest, weights.noise)))
+        if plan is not None and self.unit is CountUnit.ROWS:
+            own = {name: balance[name] for name in _OF_A_LAYER}
+            is_levelled = plan.layer == self.layer.layer_index
+            balance = {**plan.after, **({} if is_levelled else own)}
+        return {**balance, "original": asdict(self._original)}
 
     def shapes(self, weights: LayerWeights) -> list[HillShape]:
         """Return the hills at these weights, as the ground is built from them."""
@@ -141,7 +156,11 @@ class Terrain:
         ]
 
     def view(
-        self, weights: LayerWeights, revision: int, heights: NDArray[np.float32]
+        self,
+        weights: LayerWeights,
+        revision: int,
+        heights: NDArray[np.float32],
+        plan: PlanFigures | None = None,
     ) -> dict[str, Any]:
         """Return the terrain as the REST contract has it.
 
@@ -152,13 +171,15 @@ class Terrain:
             Of the weights.
         heights : ndarray of shape (grid_size, grid_size), float32
             The ground at these weights, indexed [z][x].
+        plan : PlanFigures, optional
+            As `metrics` takes it.
         """
         shown = weights.of(self.layer)
         return {
             "hills": [_hill_at(hill, shown[hill["cluster_id"]]) for hill in self.hills],
             "heightData": np.round(heights.astype(np.float64), _HEIGHT_DIGITS).tolist(),
             "gridSize": self.grid_size,
-            "metrics": self.metrics(weights),
+            "metrics": self.metrics(weights, plan),
             "noise": self._noise_at(shown[NOISE_ID]),
             "count": self.unit,
             "layer": self.layer.layer_index,

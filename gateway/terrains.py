@@ -24,6 +24,7 @@ from gateway.layer_weights import LayerWeights
 from gateway.layers import LayerClusters
 from gateway.memory import DatasetMemory, LoadedDataset, LoadedTerrain
 from gateway.pipeline_types import Stages
+from gateway.plans import PlanFigures
 from gateway.store import DatasetStore
 from gateway.terrain_view import Terrain
 
@@ -54,8 +55,11 @@ class Terrains:
         weights: WeightsRevision,
         layer_index: int | None = None,
         unit: CountUnit = CountUnit.ROWS,
+        plan: PlanFigures | None = None,
     ) -> bytes:
         """Return the terrain of a layer, by default the terrain layer, at these weights as JSON.
+
+        Where they are those of a plan, its figures are told.
 
         Raises
         ------
@@ -67,8 +71,9 @@ class Terrains:
             When the ground must be built and the terrain service cannot answer.
         """
         loaded = await asyncio.to_thread(self._load_layer, dataset, layer_index, unit)
+        version = version_of(weights, plan)
         async with loaded.rendering:
-            if loaded.rendered is not None and loaded.rendered[0] == weights.revision:
+            if loaded.rendered is not None and loaded.rendered[0] == version:
                 return loaded.rendered[1]
             original = await self._original_ground(loaded)
             terrain, heights = loaded.terrain, original
@@ -79,15 +84,15 @@ class Terrains:
                 )
                 heights = built.heights
             body = await asyncio.to_thread(
-                lambda: to_json(terrain.view(weighed, weights.revision, heights))
+                lambda: to_json(terrain.view(weighed, weights.revision, heights, plan))
             )
-            loaded.rendered = (weights.revision, body)
+            loaded.rendered = (version, body)
             return body
 
     def adjust(
         self, dataset_id: str, body: bytes, if_match: str | None, layer_index: int | None = None
-    ) -> bytes:
-        """Return metrics, weights and revision after an adjustment, as JSON; blocks.
+    ) -> dict[str, Any]:
+        """Return metrics, weights and revision after an adjustment, as JSON values; blocks.
 
         Clusters of any layer may be named; the answer is of the layer that is asked for, by
         default the terrain layer.
@@ -113,13 +118,11 @@ class Terrains:
         expected = self.expected_revision(dataset_id, if_match)
         adjusted = self._store.adjust(dataset_id, change, expected)
         shown = weights.of(terrain.layer)
-        return to_json(
-            {
-                "metrics": terrain.metrics(weights),
-                "weights": {str(cluster): weight for cluster, weight in shown.items()},
-                "revision": adjusted.revision,
-            }
-        )
+        return {
+            "metrics": terrain.metrics(weights),
+            "weights": {str(cluster): weight for cluster, weight in shown.items()},
+            "revision": adjusted.revision,
+        }
 
     def touch(self, dataset: Dataset) -> None:
         """Note that a dataset was used; blocks."""
@@ -222,6 +225,11 @@ def require_completed(dataset: Dataset) -> Dataset:
     if dataset.status == Status.FAILED:
         raise DatasetFailed(dataset.error)
     return dataset
+
+
+def version_of(weights: WeightsRevision, plan: PlanFigures | None) -> str:
+    """Return what names a terrain's figures: its revision, and the plan that they are of."""
+    return str(weights.revision) if plan is None else f"{weights.revision}-{plan.job_id}"
 
 
 def to_json(value: Any) -> bytes:

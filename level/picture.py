@@ -172,7 +172,7 @@ def _table_rows(hills: list[Mapping[str, Any]], metrics: Mapping[str, Any]) -> l
         _table_row(_swatch(hill["color"]) + f"<bdi>{_shown(hill['label'])}</bdi>", hill, row_count)
         for hill in hills
     ]
-    noise = {"size": metrics["noise_count"]}
+    noise = {"size": metrics["original"]["noise_count"]}
     return [*rows, _table_row("Noise (in no hill)", noise, row_count)]
 
 
@@ -198,7 +198,7 @@ def _facts(terrain: Mapping[str, Any], status: Mapping[str, Any]) -> str:
     counts = (
         (_row_count(metrics), "row"),
         (len(terrain["hills"]), "hill"),
-        (metrics["noise_count"], "noise row"),
+        (metrics["original"]["noise_count"], "noise row"),
     )
     facts = [f"{count:,} {noun}{'' if count == 1 else 's'}" for count, noun in counts]
     column = status.get("text_column")

@@ -42,7 +42,7 @@ def _dataset_table(metrics: dict[str, Any], status: dict[str, Any]) -> Table:
     table = Table(title="Dataset", title_justify="left", show_header=False)
     table.add_column()
     table.add_column(justify="right")
-    rows, noise = metrics["original"]["row_count"], metrics["noise_count"]
+    rows, noise = metrics["original"]["row_count"], metrics["original"]["noise_count"]
     figures = {
         "rows": f"{rows:,}",
         "clusters": f"{metrics['cluster_count']:,}",

@@ -23,11 +23,30 @@ _FIGURES = (
     ("effective_clusters", "effective clusters", "{:.1f}"),
     ("row_count", "rows that count", "{:,}"),
     ("effective_sample_size", "effective sample size", "{:,.0f}"),
+    ("effective_sample_share", "effective sample share", "{:.1%}"),
     ("design_effect", "design effect", "{:.2f}"),
     ("max_repeat", "largest repeat", "{:.2f}"),
+    ("dropped_row_count", "rows dropped", "{:,}"),
+    ("duplicate_count", "of these as near-duplicates", "{:,}"),
 )
-# What of a levelling is told; all of it is in the recipe.
-_LEVELLING = ("target", "mode", "budget", "max_repeat", "noise", "duplicates", "sampling")
+# What of a levelling is told, where it was given, and as what.
+_LEVELLING = {
+    "layer": "layer",
+    "target": "target",
+    "mode": "mode",
+    "budget": "budget",
+    "budget_unit": "budget's unit",
+    "max_repeat": "most repeats",
+    "pinned": "pinned weights",
+    "floor": "floor",
+    "ceiling": "ceiling",
+    "floors": "floors of clusters",
+    "ceilings": "ceilings of clusters",
+    "noise": "noise",
+    "duplicates": "near-duplicates",
+    "sampling": "sampling",
+    "seed": "seed",
+}
 _COLUMNS = """\
 | column | |
 |---|---|
@@ -82,7 +101,11 @@ def write_card(
             "## Before and after\n",
             _figures(before, after),
             "## Recipe\n",
-            _recipe(recipe),
+            _table(_recipe(recipe)),
+            "## Levelling\n",
+            _levelling(recipe["level_request"], recipe["weights"]["clusters"]),
+            "## Versions\n",
+            _table(_versions(recipe)),
             "## Clusters\n",
             _clusters(sources),
             "## Columns\n",
@@ -120,26 +143,71 @@ def _figures(before: Balance, after: Balance) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _recipe(recipe: Mapping[str, Any]) -> str:
+def _recipe(recipe: Mapping[str, Any]) -> dict[str, str]:
+    export = recipe["export"]
     facts = {
         "input": f"{escape(recipe['input']['file_name'])}, SHA-256 `{recipe['input']['sha256']}`",
         "text column": escape(recipe["input"]["text_column"]["name"]),
-        "embedding model": escape(str(recipe["model"].get("model_id", ""))),
         "clustering": escape(recipe["upload"]["algorithm"]),
-        "seed": recipe["upload"]["seed"],
-        "export": escape(", ".join(f"{k}={v}" for k, v in recipe["export"].items())),
-        "levelling": _levelling(recipe["level_request"], recipe["weights"]["clusters"]),
+        "seed of the clustering": escape(str(recipe["upload"]["seed"])),
+        "export": escape(", ".join(f"{k}={v}" for k, v in export.items())),
     }
-    lines = ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in facts.items())]
-    return "\n".join(lines) + "\n"
+    if export.get("format") == "resampled":
+        facts["seed of the draw"] = escape(str(export.get("seed", 0)))
+    return facts
+
+
+def _versions(recipe: Mapping[str, Any]) -> dict[str, str]:
+    model, libraries = recipe["model"], recipe.get("versions", {})
+    told = {
+        "embedding model": model.get("model_id"),
+        "its revision": model.get("revision"),
+        "its fingerprint": model.get("fingerprint"),
+        "instruction set": model.get("instruction_set"),
+        "Level": recipe["level_version"],
+        **libraries,
+    }
+    return {escape(name): escape(str(value)) for name, value in told.items() if value}
 
 
 def _levelling(request: Mapping[str, Any] | None, weights: Mapping[str, float]) -> str:
     if request is None:
-        return "weights as in recipe.json" if weights else "none"
-    given = {name: request[name] for name in _LEVELLING if request.get(name)}
-    kinds = {name: one["kind"] if isinstance(one, Mapping) else one for name, one in given.items()}
-    return ", ".join(escape(f"{name}={shown}") for name, shown in kinds.items())
+        return _weights(weights)
+    given = {name: request.get(name) for name in _LEVELLING}
+    if given["budget"] is None:
+        del given["budget_unit"]
+    return _table(
+        {
+            _LEVELLING[name]: _told(value)
+            for name, value in given.items()
+            if value is not None and value != {}
+        }
+    )
+
+
+def _weights(weights: Mapping[str, float]) -> str:
+    if not weights:
+        return "None: every row weighs as much as any other.\n"
+    return _table({"weights of the finest clusters": _told(weights)})
+
+
+def _told(value: Any) -> str:
+    """Return a value as the cell of a table: of an object each part that was given."""
+    if not isinstance(value, Mapping):
+        return escape(str(value))
+    parts = [
+        # The kind of a policy says what it is; its other parts have names.
+        escape(str(part)) if name == "kind" else f"{escape(str(name))}: {_told(part)}"
+        for name, part in value.items()
+        if part is not None and part != {}
+    ]
+    rest = len(parts) - _SHOWN_CLUSTERS
+    more = f", {rest:,} more in recipe.json" if rest > 0 else ""
+    return ", ".join(parts[:_SHOWN_CLUSTERS]) + more
+
+
+def _table(facts: Mapping[str, str]) -> str:
+    return "\n".join(("| | |", "|---|---|", *(f"| {k} | {v} |" for k, v in facts.items()))) + "\n"
 
 
 def _groups(sources: Sequence[MixtureSource]) -> str:

@@ -19,6 +19,7 @@ from gateway.exports.options import ExportOptions, ShardType
 from gateway.exports.parquet_file import write_parquet
 from gateway.exports.sheet import Sheet
 from levelling import NOISE_ID, Balance, Groups, measure
+from levelling.plans.reasons import Reason
 
 _MAX_SHARD_BYTES = 500 << 20
 _SNIPPETS = ("load_datasets.py", "load_torch.py", "load_sklearn.py")
@@ -116,7 +117,14 @@ class _Folder:
         weights = np.bincount(drawn.rows, minlength=count) * drawn.line_weight
         # Of the lines at hand: the figure of a terrain is relative to all rows, dropped ones too.
         largest = float(max(drawn.copies.max(initial=0), weights.max(initial=0.0)))
-        return self._measure(np.ones(count)), replace(self._measure(weights), max_repeat=largest)
+        after = replace(
+            self._measure(weights), max_repeat=largest, duplicate_count=self._duplicate_count()
+        )
+        return self._measure(np.ones(count)), after
+
+    def _duplicate_count(self) -> int:
+        plan = self._sheet.source.plan
+        return 0 if plan is None else int(np.count_nonzero(plan.reasons == Reason.NEAR_DUPLICATE))
 
     def _measure(self, weights: NDArray[np.float64]) -> Balance:
         pairs = np.stack([np.asarray(self._labels, np.float64), weights])

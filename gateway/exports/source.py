@@ -16,7 +16,7 @@ from gateway.layers import LayerClusters, Layers
 from gateway.tables import TableInfo
 from levelling import NOISE_ID, row_weights
 
-_PLAN_ARRAYS = ("copies", "sample_weight", "near_dup_groups")
+_PLAN_ARRAYS = ("copies", "sample_weight", "near_dup_groups", "reasons")
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,11 +31,14 @@ class PlannedRows:
         What each row counts, its copies together: mean 1 over the rows that are kept.
     near_dup_groups : ndarray of shape (rows,), int32
         The group of near-duplicates of each row.
+    reasons : ndarray of shape (rows,), uint8
+        A `levelling.plans.reasons.Reason` of each row.
     """
 
     copies: NDArray[np.int32]
     sample_weight: NDArray[np.float64]
     near_dup_groups: NDArray[np.int32]
+    reasons: NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)

@@ -90,5 +90,5 @@ function addCounter(parent, onCount) {
 function finestIds({ layers, metrics }) {
   const { first_cluster_id: first, cluster_count: count } = layers[0];
   const ids = Array.from({ length: count }, (_, place) => first + place);
-  return metrics.noise_count ? [...ids, NOISE_ID] : ids;
+  return (metrics.original ?? metrics).noise_count ? [...ids, NOISE_ID] : ids;
 }

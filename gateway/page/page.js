@@ -170,8 +170,7 @@ async function openTerrain(id, status) {
 }
 
 function factsOf({ hills, metrics }, status) {
-  const rows = (metrics.original ?? metrics).row_count;
-  const noise = metrics.noise_count;
+  const { row_count: rows, noise_count: noise } = metrics.original ?? metrics;
   const facts = [countOf(rows, "row"), countOf(hills.length, "hill"), countOf(noise, "noise row")];
   if (status.text_column) facts.push(`text column “${status.text_column.name}”`);
   return facts.join(" · ");

@@ -168,7 +168,7 @@ function noiseOf({ noise, metrics }) {
   return {
     cluster_id: NOISE_ID,
     label: "noise",
-    size: metrics.noise_count ?? 0,
+    size: (metrics.original ?? metrics).noise_count ?? 0,
     weight: noise?.weight ?? 1,
     reason: noise?.reason,
   };

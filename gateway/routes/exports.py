@@ -18,6 +18,7 @@ from gateway.exports import (
     Profile,
     ShardType,
 )
+from gateway.recipe_schema import RecipeView
 from gateway.routes.documented import problems
 
 router = APIRouter(prefix="/api", tags=["export"])
@@ -163,11 +164,9 @@ async def export_dataset(
 
 @router.get(
     "/recipe/{dataset_id}",
-    responses={
-        200: {"description": "The recipe", "content": {"application/json": {"schema": {}}}},
-        **problems(404, 409, 422, 503),
-    },
-    response_class=JSONResponse,
+    response_model=RecipeView,
+    responses=problems(404, 409, 422, 503),
+    response_description="The recipe",
     summary="Say how to make an export again",
 )
 async def get_recipe(

@@ -8,10 +8,10 @@ from fastapi.responses import Response
 
 from gateway.dependencies import CompletedDataset, GatewayParts
 from gateway.level_answers import Curve, Levelled, LevelState
-from gateway.level_schemas import DuplicatesBody, LevelBody, LevelQuestion, NoiseBody
+from gateway.level_schemas import LARGEST, DuplicatesBody, LevelBody, LevelQuestion, NoiseBody
 from gateway.routes.documented import body_of, problems
 from gateway.terrains import to_json
-from levelling.request import DuplicateKind, Mode, NoiseKind
+from levelling.request import BudgetUnit, DuplicateKind, Mode, NoiseKind
 
 router = APIRouter(prefix="/api", tags=["level"])
 _JSON = "application/json"
@@ -38,10 +38,14 @@ async def level_dataset(
 
     What cannot be met is said in `unmet`, with the nearest that can. With `apply` the weights are
     the next revision, and a job chooses the rows: GET /api/level/{dataset_id} says how far it is.
-    `solution` and `metrics` are null where only that choice decides them.
+    `solution` and `metrics` are null where only that choice decides them. The ETag is the revision
+    of the weights; with `apply` Location is where the plan is read.
     """
     answer = await gateway.levels.level(dataset, await request.body(), if_match)
-    return Response(to_json(answer), media_type=_JSON)
+    headers = {"ETag": f'"{answer["revision"]}"'}
+    if answer["job"] is not None:
+        headers["Location"] = f"/api/level/{dataset.dataset_id}"
+    return Response(to_json(answer), headers=headers, media_type=_JSON)
 
 
 @router.get(
@@ -73,10 +77,15 @@ async def read_curve(
         int | None, Query(ge=0, description="A layer_index; the terrain layer by default.")
     ] = None,
     mode: Annotated[Mode | None, Query(description="As of POST.")] = None,
-    budget: Annotated[int | None, Query(ge=1, le=10**12, description="Rows to keep.")] = None,
-    max_repeat: Annotated[
-        float | None, Query(ge=1, le=1e15, description="The most that a row may count.")
+    budget: Annotated[
+        int | None, Query(ge=1, le=10**12, description="How much to keep, in budget_unit.")
     ] = None,
+    budget_unit: Annotated[BudgetUnit, Query(description="As of POST.")] = BudgetUnit.ROWS,
+    max_repeat: Annotated[
+        float | None, Query(ge=1, le=LARGEST, description="The most that a row may count.")
+    ] = None,
+    floor: Annotated[float | None, Query(ge=0, le=LARGEST, description="As of POST.")] = None,
+    ceiling: Annotated[float | None, Query(ge=0, le=LARGEST, description="As of POST.")] = None,
     noise: Annotated[NoiseKind, Query(description="keep, drop or assign.")] = NoiseKind.KEEP,
     duplicates: Annotated[DuplicateKind, Query(description="As of POST.")] = DuplicateKind.KEEP,
     steps: Annotated[
@@ -85,13 +94,19 @@ async def read_curve(
 ) -> Any:
     """Return what each step of flatness costs, from the cheapest to the flattest that can be had.
 
-    `default_step` is where one more step costs more than it gives: what a target of kind auto is.
+    `default_step` is where one more step costs more than it gives. A target of kind auto takes it
+    for weights, and for rows without a budget. With a budget below what there is it takes the best
+    rows of all instead, as far as floors, ceilings and pins allow: that is on no step, and where
+    nothing limits it POST answers a null solution.
     """
     question = LevelQuestion(
         layer=layer,
         mode=mode,
         budget=budget,
+        budget_unit=budget_unit,
         max_repeat=max_repeat,
+        floor=floor,
+        ceiling=ceiling,
         noise=NoiseBody(kind=noise),
         duplicates=DuplicatesBody(kind=duplicates),
     )

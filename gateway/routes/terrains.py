@@ -9,8 +9,10 @@ from fastapi.responses import Response
 from gateway.dataset import Dataset, WeightsRevision
 from gateway.dependencies import CompletedDataset, DatasetId, Gateway, GatewayParts
 from gateway.duplicate_counts import CountUnit
+from gateway.plans import PlanFigures, current_figures
 from gateway.routes.documented import problems
 from gateway.terrain_schemas import Adjusted, Adjustments, TerrainView
+from gateway.terrains import to_json, version_of
 
 router = APIRouter(prefix="/api", tags=["terrain"])
 _JSON = "application/json"
@@ -40,18 +42,23 @@ async def read_terrain(
     ] = CountUnit.ROWS,
     if_none_match: Annotated[str, Header(description="An ETag from before.")] = "",
 ) -> Response:
-    """Return hills, ground and figures at the current weights; the ETag is the revision.
+    """Return hills, ground and figures at the current weights; the ETag begins with the revision.
+
+    While the weights are those of a completed levelling, `metrics` are its figures `after`: the
+    rows that it keeps, and what that costs; on another layer than the one that was levelled, with
+    that layer's own evenness. Its job_id then follows the revision in the ETag. With count=groups
+    every figure follows the weights.
 
     `layers` lists the layers that the dataset has, from fine to coarse. Each can be shown; nothing
     is computed again for it.
     """
-    weights = await asyncio.to_thread(_read_weights, gateway, dataset)
-    etag = f'"{weights.revision}"'
+    weights, plan = await asyncio.to_thread(_read_weights, gateway, dataset)
+    etag = f'"{version_of(weights, plan)}"'
     headers = {"ETag": etag, "Cache-Control": "no-cache"}
     known = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
     if known & {etag, "*"}:
         return Response(status_code=304, headers=headers)
-    body = await gateway.terrains.render(dataset, weights, layer_index, count)
+    body = await gateway.terrains.render(dataset, weights, layer_index, count, plan)
     return Response(body, headers=headers, media_type=_JSON)
 
 
@@ -82,15 +89,18 @@ async def adjust_weights(
     Clusters of any layer can be named, but not one together with another that lies in it. Giving
     a cluster a weight multiplies those of the finer clusters in it, so that together they have it;
     the weight of a coarser one around it follows. `layer` chooses whose weights and figures are
-    answered. All or nothing: after any error every weight is as it was.
+    answered. All or nothing: after any error every weight is as it was. The ETag is the new
+    revision.
     """
     body = await request.body()
     adjust = gateway.terrains.adjust
     answer = await asyncio.to_thread(adjust, dataset_id, body, if_match, layer_index)
     gateway.metrics.adjustments.inc()
-    return Response(answer, media_type=_JSON)
+    headers = {"ETag": f'"{answer["revision"]}"'}
+    return Response(to_json(answer), headers=headers, media_type=_JSON)
 
 
-def _read_weights(gateway: Gateway, dataset: Dataset) -> WeightsRevision:
+def _read_weights(gateway: Gateway, dataset: Dataset) -> tuple[WeightsRevision, PlanFigures | None]:
     gateway.terrains.touch(dataset)
-    return gateway.store.weights(dataset.dataset_id)
+    weights = gateway.store.weights(dataset.dataset_id)
+    return weights, current_figures(gateway.jobs, dataset.dataset_id, weights.revision)

@@ -9,11 +9,13 @@ from levelling.proof.models import DEFAULT_MODEL, MODELS, Model
 from levelling.proof.plan_leveller import plan_leveller
 from levelling.proof.proving import prove
 from levelling.proof.result import Proof
+from levelling.proof.split import HOLD_OUT_DISTANCE
 from levelling.proof.values import Leveller, ProofData, ProofOptions, TrainingSet
 from levelling.proof.verdict import Verdict, VerdictKind
 
 __all__ = [
     "DEFAULT_MODEL",
+    "HOLD_OUT_DISTANCE",
     "MODELS",
     "Comparison",
     "Leveller",

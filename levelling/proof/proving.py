@@ -12,6 +12,7 @@ from levelling.proof.labels import Classes, read_classes, refuse_untestable
 from levelling.proof.models import require_models
 from levelling.proof.proxies import prove_by_proxies
 from levelling.proof.result import AlphaResult, ModelResult, Proof, RowCounts
+from levelling.proof.split import HOLD_OUT_DISTANCE
 from levelling.proof.summary import (
     MAX_PARTS,
     add_up,
@@ -39,7 +40,8 @@ def prove(
     """Return what levelling does to a simple model, on rows that it was not trained on.
 
     For each seed: whole groups of near-duplicates are held out, about the same share of every
-    class; the training part alone is levelled, without its labels; the model is trained on that,
+    class, and of these rows those are dropped that are within `HOLD_OUT_DISTANCE` of any row of
+    the rest; the training part alone is levelled, without its labels; the model is trained on that,
     and on as many rows of the same part drawn at random; both answer the same held-out rows,
     which are never resampled. So the two differ in which rows and weights they saw, and in
     nothing else. Figures are paired by seed, with the corrected resampled t interval (see
@@ -128,6 +130,7 @@ def _summarise(
         _notes(trials, rows, names, models[0], curve),
         options,
         rows,
+        HOLD_OUT_DISTANCE,
         models,
         by_class[:MAX_PARTS],
         by_cluster[:MAX_PARTS],
@@ -149,6 +152,7 @@ def _count_rows(trials: Sequence[Trial], material: Material, classes: Classes) -
         used=len(material.rows),
         training=round(float(np.mean([trial.training_rows for trial in trials]))),
         test=round(float(np.mean([trial.test_rows for trial in trials]))),
+        dropped=round(float(np.mean([trial.dropped_rows for trial in trials]))),
         trained_on=round(float(np.mean([trial.size for trial in trials]))),
     )
 
@@ -165,6 +169,11 @@ def _notes(
         notes.append(f"{rows.missing:,} rows without a label were left out.")
     if rows.used < rows.labelled:
         notes.append(f"{rows.used:,} of {rows.labelled:,} labelled rows were drawn and used.")
+    if rows.dropped:
+        notes.append(
+            f"{rows.dropped:,} more held-out rows for each seed were dropped: they are within a"
+            f" cosine distance of {HOLD_OUT_DISTANCE:g} of a row of the training part."
+        )
     tested = np.unique(np.concatenate([trial.tested_classes for trial in trials]))
     if untested := len(names) - len(tested):
         notes.append(

@@ -23,6 +23,9 @@ class RowCounts:
         Rows that were used; fewer than are labelled when there are more than `max_rows`.
     training, test : int
         Rows of both parts.
+    dropped : int
+        Held-out rows that were left out of the test part, as they are within `hold_out_distance`
+        of a training row.
     trained_on : int
         Rows that each model was trained on, repeats counted, before and after levelling alike.
     """
@@ -32,6 +35,7 @@ class RowCounts:
     used: int
     training: int = 0
     test: int = 0
+    dropped: int = 0
     trained_on: int = 0
 
 
@@ -161,6 +165,9 @@ class Proof:
         What else the reader must know, in sentences.
     options : ProofOptions
     rows : RowCounts
+    hold_out_distance : float or None
+        A cosine distance: every held-out row is farther than this from every training row, whatever
+        the levelling calls near-duplicates. None without labels, where nothing is held out.
     models : tuple of ModelResult
         Empty without labels, as are the next five.
     classes, clusters : tuple of PartResult
@@ -184,6 +191,7 @@ class Proof:
     notes: tuple[str, ...]
     options: ProofOptions
     rows: RowCounts
+    hold_out_distance: float | None = None
     models: tuple[ModelResult, ...] = ()
     classes: tuple[PartResult, ...] = field(default=(), repr=False)
     clusters: tuple[PartResult, ...] = field(default=(), repr=False)

@@ -5,6 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from levelling.duplicates.nearest_rows import nearest_rows
+from levelling.request import NEAR_DUPLICATE_DISTANCE
+
+HOLD_OUT_DISTANCE = NEAR_DUPLICATE_DISTANCE
+"""No held-out row is within this cosine distance of a row that is trained on.
+
+It is the same for every levelling, so that proofs of several test on the same rows.
+"""
+
 
 def split_by_groups(
     classes: NDArray[np.int64],
@@ -44,6 +53,26 @@ def split_by_groups(
             is_test[own] = _take_share(sizes[own], test_share)
     held_out: NDArray[np.bool_] = is_test[group_of_row]
     return held_out
+
+
+def drop_near_duplicates(
+    vectors: NDArray[np.float32], train: NDArray[np.int64], test: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return the held-out rows that are farther than `HOLD_OUT_DISTANCE` from every training row.
+
+    Groups are found in a graph of few neighbours of each row, so they miss pairs: here every pair
+    is compared.
+
+    Parameters
+    ----------
+    vectors : ndarray of shape (n_rows, n_dimensions), float32
+        Of unit length.
+    train, test : ndarray of int64
+        Row numbers.
+    """
+    _, distances = nearest_rows(vectors[train], vectors[test])
+    apart: NDArray[np.int64] = test[distances > HOLD_OUT_DISTANCE]
+    return apart
 
 
 def _take_share(sizes: NDArray[np.int64], share: float) -> NDArray[np.bool_]:

@@ -12,7 +12,7 @@ from levelling.errors import InvalidProof
 from levelling.measures import effective_sample_size, flatness
 from levelling.proof.models import MODELS
 from levelling.proof.scores import Answers, count_answers
-from levelling.proof.split import split_by_groups
+from levelling.proof.split import HOLD_OUT_DISTANCE, drop_near_duplicates, split_by_groups
 from levelling.proof.values import Leveller, ProofOptions, TrainingSet
 from levelling.resample import resample_rows
 
@@ -90,6 +90,8 @@ class Trial:
     curve : tuple of CurvePoint
     training_rows, test_rows, size : int
         Rows of the training part, held-out rows, rows trained on.
+    dropped_rows : int
+        Held-out rows that were dropped as near-duplicates of rows of the training part.
     tested_classes : ndarray of int64
         The classes that are in both parts.
     """
@@ -100,6 +102,7 @@ class Trial:
     curve: tuple[CurvePoint, ...]
     training_rows: int
     test_rows: int
+    dropped_rows: int
     size: int
     tested_classes: NDArray[np.int64]
 
@@ -126,14 +129,7 @@ class Trials:
         options, material = self._options, self._material
         seed = options.seed + index
         generator = np.random.default_rng([options.seed, index])
-        held_out = split_by_groups(material.classes, material.groups, options.test_share, generator)
-        train = np.flatnonzero(~held_out)
-        test = np.flatnonzero(held_out)
-        # A group of several classes may have taken the last rows of one of them.
-        test = test[np.isin(material.classes[test], material.classes[train])]
-        if not len(test):
-            message = "no row can be held out: near-duplicates reach across all classes"
-            raise InvalidProof(message, field="label")
+        train, test, dropped_rows = self._split(generator)
         after = self._level(train, None, None, seed)
         before = _draw(train, after.size, generator)
         whole = _draw(train, len(train), generator)
@@ -153,9 +149,29 @@ class Trials:
             curve,
             len(train),
             len(test),
+            dropped_rows,
             after.size,
             np.unique(material.classes[test]),
         )
+
+    def _split(
+        self, generator: np.random.Generator
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+        """Return both parts, and how many near-duplicates were dropped from the held-out one."""
+        material, share = self._material, self._options.test_share
+        held_out = split_by_groups(material.classes, material.groups, share, generator)
+        train = np.flatnonzero(~held_out)
+        test = np.flatnonzero(held_out)
+        # A group of several classes may have taken the last rows of one of them.
+        test = test[np.isin(material.classes[test], material.classes[train])]
+        apart = drop_near_duplicates(material.vectors, train, test)
+        if not len(apart):
+            message = (
+                "no row can be held out: near-duplicates reach across all classes, or every row"
+                f" is within a cosine distance of {HOLD_OUT_DISTANCE:g} of others"
+            )
+            raise InvalidProof(message, field="label")
+        return train, apart, len(test) - len(apart)
 
     def _point(
         self,

@@ -1,18 +1,39 @@
 """POST and GET /api/level, and its curve."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
+from gateway import level_desk
 from gateway.jobs import JobKind
 from tests.integration.rest.conftest import LABELS
 from tests.support.rest_gateway import add_completed, add_dataset
 
+MANY = 40  # more than there are threads to answer with
 PROBLEM = "application/problem+json"
 
 
 @pytest.fixture
 def jobs(gateway):
     return gateway.jobs
+
+
+AFTER = {
+    "gini": 0.25,
+    "flatness": 0.625,
+    "cluster_count": 3,
+    "effective_clusters": 2.5,
+    "row_count": 30,
+    "noise_count": 0,
+    "effective_sample_size": 30.0,
+    "effective_sample_share": 0.5,
+    "design_effect": 1.0,
+    "max_repeat": 1.0,
+    "dropped_row_count": 30,
+    "duplicate_count": 4,
+}
 
 
 def level(client, dataset_id, asked=None, **headers):
@@ -149,6 +170,8 @@ def test_a_stale_revision_is_refused_and_records_nothing(client, dataset_id, job
         ('{"target": {"kind": "custom", "shares": {"7": 1}}}', 422, "target.shares.7"),
         ('{"target": {"kind": "custom", "shares": {"-1": 1}}}', 422, "target.shares.-1"),
         ('{"pinned": {"7": 1}}', 422, "pinned.7"),
+        ('{"pinned": {"0": 1000000.5}}', 422, "pinned.0"),
+        ('{"pinned": {"-1": 1e15}}', 422, "pinned.-1"),
         ('{"pinned": {"00": 1}}', 422, "pinned.00"),
         ('{"pinned": {"<b>": 1}}', 422, 'pinned."<b>"'),
         ('{"floors": {"-1": 1}}', 422, "floors.-1"),
@@ -227,7 +250,59 @@ def complete_plan(gateway, jobs, job_id):
         save(job.dataset_id, name, array, file_name=f"{name}-{job_id}.npy")
         for name, array in arrays.items()
     ]
-    jobs.complete(job_id, {"request": job.request, "notes": [], "layer": 0}, files)
+    result = {"request": job.request, "notes": [], "layer": job.request["layer"]}
+    jobs.complete(job_id, result | {"metrics": {"before": AFTER, "after": AFTER}}, files)
+
+
+def test_the_meter_tells_a_plan_while_it_is_current(client, gateway, jobs):
+    finer = np.repeat([3, 4, 5, 6, -1], [20, 10, 15, 5, 10])
+    dataset_id = add_completed(gateway, LABELS, around=[finer])
+    path = f"/api/terrain/{dataset_id}"
+    original = client.get(path).json()["metrics"]["original"]
+    asked = {"target": {"kind": "uniform"}, "layer": 1, "apply": True}
+    levelled = level(client, dataset_id, asked).json()
+    early = client.get(path)
+    complete_plan(gateway, jobs, levelled["job"]["job_id"])
+    late = client.get(path, headers={"If-None-Match": early.headers["etag"]})
+    assert (late.status_code, late.json()["revision"]) == (200, 1)
+    assert late.json()["metrics"] == {**AFTER, "original": original}
+    fine = client.get(f"{path}?layer=0").json()["metrics"]
+    assert (fine["cluster_count"], fine["original"]["cluster_count"]) == (4, 4)
+    assert fine["flatness"] not in (AFTER["flatness"], fine["original"]["flatness"])
+    cost = ("row_count", "dropped_row_count", "duplicate_count", "effective_sample_size")
+    assert [fine[name] for name in cost] == [AFTER[name] for name in cost]
+    etag = late.headers["etag"]
+    assert client.get(path, headers={"If-None-Match": etag}).status_code == 304
+    change = {"adjustments": {"0": 1}}
+    adjusted = client.post(f"/api/adjust/{dataset_id}", json=change, headers={"If-Match": etag})
+    assert (adjusted.status_code, adjusted.headers["etag"]) == (200, '"2"')
+    metrics = client.get(path).json()["metrics"]
+    assert metrics == adjusted.json()["metrics"]
+    assert (metrics["row_count"], metrics["duplicate_count"]) == (60, 0)
+
+
+def test_an_answer_names_its_revision_and_its_plan(client, dataset_id):
+    tried = level(client, dataset_id)
+    assert (tried.headers["etag"], tried.headers.get("location")) == ('"0"', None)
+    applied = level(client, dataset_id, {"target": {"kind": "uniform"}, "apply": True})
+    assert applied.headers["etag"] == '"1"'
+    assert client.get(applied.headers["location"]).json()["revision"] == 1
+    again = level(client, dataset_id, {"apply": True}, **{"If-Match": applied.headers["etag"]})
+    assert again.status_code == 200
+
+
+def test_slow_solves_hold_nothing_else_up(client, dataset_id, monkeypatch):
+    may_solve = threading.Event()
+    monkeypatch.setattr(level_desk, "preview", lambda _: may_solve.wait() and None)
+    with ThreadPoolExecutor(MANY) as threads:
+        try:
+            solves = [threads.submit(level, client, dataset_id) for _ in range(MANY)]
+            assert client.get(f"/api/terrain/{dataset_id}").status_code == 200
+            assert client.get(f"/api/status/{dataset_id}").status_code == 200
+            assert not any(solve.done() for solve in solves)
+        finally:
+            may_solve.set()
+        assert {solve.result().status_code for solve in solves} == {200}
 
 
 def test_the_curve_goes_from_cheap_to_flat(client, dataset_id):
@@ -238,6 +313,22 @@ def test_the_curve_goes_from_cheap_to_flat(client, dataset_id):
     assert curve["flatness"] == sorted(curve["flatness"])
     limited = client.get(f"/api/level/{dataset_id}/curve?budget=12&noise=drop&max_repeat=1")
     assert limited.status_code == 200, limited.text
-    for query in ("layer=3", "budget=0", "max_repeat=x", "noise=cap", "steps=1", "mode=some"):
+    whole, floored, capped = (
+        client.get(f"/api/level/{dataset_id}/curve?{query}").json()
+        for query in ("", "floor=12", "ceiling=20")
+    )
+    assert floored["flatness"][0] > whole["flatness"][0]
+    assert capped["flatness"][0] > whole["flatness"][0]
+    for query in (
+        "layer=3",
+        "floor=-1",
+        "ceiling=nan",
+        "budget_unit=words",
+        "budget=0",
+        "max_repeat=x",
+        "noise=cap",
+        "steps=1",
+        "mode=some",
+    ):
         answer = client.get(f"/api/level/{dataset_id}/curve?{query}")
         assert (answer.status_code, answer.headers["content-type"]) == (422, PROBLEM), query

@@ -13,8 +13,17 @@ def prove(client, dataset_id, asked=None):
     return client.post(f"/api/prove/{dataset_id}", json=asked or {})
 
 
-def test_a_proof_is_recorded_and_read(client, dataset_id, gateway):
-    asked = {"label_column": "id", "seeds": 3, "alphas": [0, 0.5], "seed": 7}
+@pytest.fixture
+def labelled_id(gateway):
+    """Return a completed dataset with columns that are classes, names, all the same and blank."""
+    rows = (f"{row},words of row {row},topic {row % 3},same, " for row in range(len(LABELS)))
+    source = "\r\n".join(["id,text,topic,kind,nothing", *rows, ""]).encode()
+    return add_completed(gateway, LABELS, source=source)
+
+
+def test_a_proof_is_recorded_and_read(client, labelled_id, gateway):
+    dataset_id = labelled_id
+    asked = {"label_column": "topic", "seeds": 3, "alphas": [0, 0.5], "seed": 7}
     answer = prove(client, dataset_id, asked)
     assert answer.status_code == 202, answer.text
     state = answer.json()
@@ -85,6 +94,23 @@ def test_what_cannot_be_meant_is_refused_with_its_field(client, dataset_id, body
         assert answer.json()["context"]["field"] == field
     missing = client.get(f"/api/prove/{dataset_id}")
     assert (missing.status_code, missing.json()["reason"]) == (409, "PROOF_MISSING")
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        ("text", "the text itself"),
+        ("id", "one row only"),
+        ("kind", "same label"),
+        ("nothing", "empty"),
+    ],
+)
+def test_a_column_without_classes_is_refused_at_once(client, labelled_id, column, words):
+    answer = prove(client, labelled_id, {"label_column": column})
+    assert (answer.status_code, answer.headers["content-type"]) == (422, PROBLEM), answer.text
+    assert answer.json()["context"]["field"] == "label_column"
+    assert words in answer.text
+    assert client.get(f"/api/prove/{labelled_id}").status_code == 409
 
 
 def test_there_is_no_proof_before_completion_or_after_deletion(client, gateway):

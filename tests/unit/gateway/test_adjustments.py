@@ -78,6 +78,8 @@ def test_a_key_that_stands_twice_is_refused_as_malformed(body):
         ("3", set()),
         ("", set()),
         ('"x"', set()),
+        ('"3-7d4c0b1e-52a3-4f8e-9b57-1f2f6a0c9d43"', {3}),
+        ('"3-plan"', set()),
     ],
 )
 def test_if_match_names_revisions(header, accepted):

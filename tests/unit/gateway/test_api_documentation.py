@@ -7,7 +7,14 @@ from html import escape
 import numpy as np
 import pytest
 
-from gateway import level_answers, level_examples, schema_examples, schemas, terrain_schemas
+from gateway import (
+    level_answers,
+    level_examples,
+    recipe_schema,
+    schema_examples,
+    schemas,
+    terrain_schemas,
+)
 from gateway.api_docs import render_docs
 from gateway.app import create_app
 from gateway.layers import Layers
@@ -30,6 +37,7 @@ MODELS = {
     "LevelState": level_answers.LevelState,
     "Curve": level_answers.Curve,
     "ProofState": level_answers.ProofState,
+    "RecipeView": recipe_schema.RecipeView,
     "Health": schemas.Health,
     "Problem": schemas.Problem,
 }

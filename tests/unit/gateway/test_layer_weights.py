@@ -175,3 +175,13 @@ def test_what_is_stored_comes_back(given_layers, noise):
 def test_weight_of_noise_does_not_move_the_ground():
     assert LayerWeights.from_stored(FOUR, {-1: 5.0, 2: 1.0}).is_original
     assert not LayerWeights.from_stored(FOUR, {2: 1.5}).is_original
+
+
+def test_a_plan_may_set_no_weight_that_an_adjustment_may_not():
+    ids = FOUR.finest.cluster_ids.tolist()
+    largest = dict.fromkeys(ids, 1e6)
+    assert LayerWeights.from_plan(FOUR, largest, 1e6).noise == 1e6
+    with pytest.raises(WeightsRefused, match="1,000,000"):
+        LayerWeights.from_plan(FOUR, {**largest, ids[0]: 2e6}, 1.0)
+    with pytest.raises(WeightsRefused, match="1,000,000"):
+        LayerWeights.from_plan(FOUR, largest, 2e6)

@@ -1,6 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from gateway.duplicate_counts import CountUnit
+from gateway.plans import PlanFigures
 from gateway.terrain_view import Terrain
 
 
@@ -94,3 +98,17 @@ def test_a_terrain_without_hills_is_flat():
     view = view_of(make_terrain([], noise_count=60), {})
     assert (view["hills"], view["metrics"]["flatness"]) == ([], 1)
     assert view["heightData"] == [[0, 0], [0, 0]]
+
+
+def test_a_plan_tells_what_weights_cannot():
+    terrain = make_terrain([10, 4], noise_count=6)
+    weighed = terrain.weigh({0: 0.5})
+    own = terrain.metrics(weighed)
+    after = {**own, "flatness": 0.75, "row_count": 9, "dropped_row_count": 11}
+    del after["original"]
+    told = terrain.metrics(weighed, PlanFigures("job", 0, after))
+    assert told == {**after, "original": own["original"]}
+    other_layer = terrain.metrics(weighed, PlanFigures("job", 1, after))
+    assert other_layer == {**own, "row_count": 9, "dropped_row_count": 11}
+    grouped = replace(terrain, unit=CountUnit.GROUPS)
+    assert grouped.metrics(weighed, PlanFigures("job", 0, after)) == own

@@ -3,28 +3,12 @@
 import numpy as np
 import pytest
 
-from level import leak
-from level.leak import find_leaks, nearest_rows
-
-
-@pytest.fixture(autouse=True)
-def small_blocks(monkeypatch):
-    monkeypatch.setattr(leak, "_BLOCK_ROWS", 7)
-    monkeypatch.setattr(leak, "_OTHER_BLOCK_ROWS", 13)
+from level.leak import find_leaks
 
 
 def unit_rows(count, seed):
     vectors = np.random.default_rng(seed).normal(size=(count, 12)).astype(np.float32)
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-
-
-@pytest.mark.parametrize(("rows", "asked"), [(1, 1), (13, 7), (40, 30), (14, 8)])
-def test_nearest_rows_are_those_of_all_pairs(rows, asked):
-    vectors, others = unit_rows(rows, 1), unit_rows(asked, 2)
-    cosines = others @ vectors.T
-    nearest, distances = nearest_rows(vectors, others)
-    assert nearest.tolist() == cosines.argmax(axis=1).tolist()
-    assert np.allclose(distances, 1 - cosines.max(axis=1), atol=1e-6)
 
 
 def test_copies_and_equal_texts_leak_and_nothing_else():

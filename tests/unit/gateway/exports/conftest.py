@@ -13,6 +13,7 @@ import pytest
 from gateway.exports import ExportOptions, make_export
 from gateway.exports.source import ExportSource, PlannedRows
 from gateway.tables import RECORDS_FILE, ROWS_FILE, TableLimits, read_table
+from levelling.plans.reasons import Reason
 
 TINY = TableLimits(min_rows=1)
 DIMENSIONS = 4
@@ -112,13 +113,19 @@ def hills_of(labels, names):
     ]
 
 
-def planned(copies, weights=None) -> PlannedRows:
+def planned(copies, weights=None, reasons=None) -> PlannedRows:
     """Return a plan that repeats rows so often."""
     copies = np.asarray(copies, np.int32)
     kept = copies > 0
     if weights is None:
         weights = np.where(kept, copies / copies[kept].mean(), 0.0)
-    return PlannedRows(copies, np.asarray(weights, np.float64), np.arange(copies.size, dtype="i4"))
+    reasons = np.where(kept, Reason.KEPT, Reason.SURPLUS) if reasons is None else reasons
+    return PlannedRows(
+        copies,
+        np.asarray(weights, np.float64),
+        np.arange(copies.size, dtype="i4"),
+        np.asarray(reasons, np.uint8),
+    )
 
 
 def cells_of(rows) -> bytes:

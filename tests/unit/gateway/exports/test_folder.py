@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from gateway.exports.card import escape
+from levelling.plans.reasons import Reason
 
 from .conftest import cells_of, planned
 
@@ -127,9 +128,75 @@ def test_the_card_tells_of_the_levelling_and_of_the_lines_at_hand(datasets):
     data = replace(made, source=source).export(format="balanced", file_type="zip")
     card = unpacked(data)["README.md"].decode()
     assert "4 lines of 3 rows, in files for each of 2 clusters of like texts and for noise" in card
-    told = "target=uniform, budget=3, max\\_repeat=2\\.0, noise=keep"
-    assert f"| levelling | {told} |" in card
-    assert "| largest repeat | 1.00 | 2.00 |" in card
+    for line in (
+        "| target | uniform |",
+        "| budget | 3 |",
+        "| most repeats | 2\\.0 |",
+        "| noise | keep |",
+        "| largest repeat | 1.00 | 2.00 |",
+        "| rows dropped | 0 | 1 |",
+        "| of these as near-duplicates | 0 | 0 |",
+    ):
+        assert line in card.splitlines()
+    assert "budget's unit" not in card and "| floor |" not in card
+
+
+def test_the_card_has_all_that_a_reader_needs_to_judge_and_to_repeat(datasets):
+    request = {
+        "target": {"kind": "flatness", "value": 0.8, "shares": {}},
+        "budget": 40,
+        "budget_unit": "tokens",
+        "pinned": {"1": 2.0, "-1": 0.0},
+        "floor": 1.0,
+        "ceilings": {"0": 9.0},
+        "layer": 1,
+        "noise": {"kind": "keep", "share": None},
+        "duplicates": {"kind": "drop", "max_distance": 0.1, "keep": EVIL},
+        "seed": 0,
+    }
+    made = datasets(
+        cells_of([["text"], *[[f"some words {row}"] for row in range(4)]]),
+        [0, 0, 1, -1],
+        plan=planned([1, 0, 1, 0], reasons=[Reason.KEPT, Reason.NEAR_DUPLICATE, 0, Reason.NOISE]),
+    )
+    recipe = {
+        **made.source.recipe,
+        "level_request": request,
+        "model": {"model_id": "a|b", "revision": "1110a2", "fingerprint": "5f0e"},
+        "versions": {"python": "3.11.9", "scikit-learn": "1.7.2"},
+        "export": {"format": "balanced"},
+    }
+    source = replace(made.source, recipe=recipe)
+    data = replace(made, source=source).export(format="balanced", file_type="zip")
+    card = unpacked(data)["README.md"].decode()
+    for line in (
+        "| effective sample share | 100.0% | 50.0% |",
+        "| rows dropped | 0 | 2 |",
+        "| of these as near-duplicates | 0 | 1 |",
+        "| layer | 1 |",
+        "| target | flatness, value: 0\\.8 |",
+        "| budget's unit | tokens |",
+        "| pinned weights | 1: 2\\.0, \\-1: 0\\.0 |",
+        "| floor | 1\\.0 |",
+        "| ceilings of clusters | 0: 9\\.0 |",
+        "| seed | 0 |",
+        "| seed of the clustering | 0 |",
+        "| embedding model | a\\|b |",
+        "| its revision | 1110a2 |",
+        "| its fingerprint | 5f0e |",
+        "| scikit\\-learn | 1\\.7\\.2 |",
+    ):
+        assert line in card.splitlines(), line
+    assert "<script" not in card
+    assert "seed of the draw" not in card
+
+
+def test_the_card_names_the_seed_of_a_draw(dataset):
+    recipe = {**dataset.source.recipe, "export": {"format": "resampled", "seed": "7"}}
+    made = replace(dataset, source=replace(dataset.source, recipe=recipe))
+    card = unpacked(made.export(format="resampled", seed=7, file_type="zip"))["README.md"].decode()
+    assert "| seed of the draw | 7 |" in card
+    assert "| weights of the finest clusters | 0: 0\\.5 |" in card
 
 
 def test_markdown_is_escaped():

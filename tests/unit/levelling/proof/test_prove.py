@@ -5,6 +5,7 @@ import pytest
 
 from levelling.errors import InvalidProof
 from levelling.proof import (
+    HOLD_OUT_DISTANCE,
     MODELS,
     ProofData,
     ProofOptions,
@@ -121,6 +122,58 @@ def test_no_near_duplicate_of_a_held_out_row_is_trained_on():
     assert found.rows.training + found.rows.test == 120
 
 
+def test_near_duplicates_that_no_graph_lists_are_dropped_and_said():
+    # Two template's variants: 15 neighbours of each row are of its own half, so that a graph of
+    # them joins nothing across, and the groups say that there are two.
+    generator = np.random.default_rng(0)
+    first = unit(generator.normal(size=64))
+    second = around(first, 0.03, 1, generator)[0]
+    halves = [around(centre, 0.003, 40, generator) for centre in (first, second)]
+    others = unit(generator.normal(size=(160, 64)))
+    vectors = np.vstack([*halves, others]).astype(np.float32)
+    cross = 1 - vectors[:40] @ vectors[40:80].T
+    assert 0.02 < cross.min() and cross.max() < HOLD_OUT_DISTANCE
+    groups = np.concatenate([np.repeat([0, 40], 40), np.arange(80, 240)]).astype(np.int32)
+    clusters = (np.arange(240) % 2).astype(np.int32)
+    parts = []
+
+    def level(rows, alpha, size, seed):
+        parts.append(rows)
+        return TrainingSet(rows)
+
+    data = ProofData(vectors, clusters, groups, named(clusters))
+    options = ProofOptions(seeds=6, alphas=(), test_share=0.5, models=("nearest_mean",))
+    found = prove(data, level, options)
+    straddled = [rows for rows in parts if (rows < 40).any() != np.isin(range(40, 80), rows).any()]
+    assert straddled, "no seed had one half on each side"
+    mean = np.mean([40 if any(rows is one for one in straddled) else 0 for rows in parts])
+    assert found.rows.dropped == round(mean)
+    assert found.rows.test + found.rows.training + found.rows.dropped == pytest.approx(240, abs=1)
+    assert found.hold_out_distance == HOLD_OUT_DISTANCE
+    assert any("held-out rows for each seed were dropped" in note for note in found.notes)
+
+
+def test_rows_that_are_all_near_duplicates_leave_nothing_to_test():
+    generator = np.random.default_rng(0)
+    vectors = around(unit(generator.normal(size=32)), 0.001, 60, generator).astype(np.float32)
+    classes = np.arange(60) % 2
+    data = ProofData(vectors, classes.astype(np.int32), None, named(classes))
+    with pytest.raises(InvalidProof, match="within a cosine distance"):
+        prove(data, weight_leveller(data.clusters, np.ones(60)), QUICK)
+
+
+def unit(vectors):
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+
+
+def around(centre, distance, count, generator):
+    """Rows that are exactly so far from a row of length 1, in random directions."""
+    aside = generator.normal(size=(count, len(centre)))
+    aside = unit(aside - np.outer(aside @ centre, centre))
+    angle = np.arccos(1 - distance)
+    return np.cos(angle) * centre + np.sin(angle) * aside
+
+
 def test_rows_without_a_label_are_left_out_and_said():
     vectors, classes = make_classes([60, 60, 60])
     labels = [None if row % 9 == 0 else " " if row % 9 == 1 else name
@@ -207,6 +260,7 @@ def test_without_labels_coverage_and_novelty_stand_in():
     assert found.verdict.kind is VerdictKind.PROXIES
     assert "no labels" in found.verdict.text
     assert found.models == () and found.proxies is not None
+    assert found.hold_out_distance is None
     assert found.proxies.mean_distance.after < found.proxies.mean_distance.before
     assert found.proxies.novelty.after > found.proxies.novelty.before
     assert found.proxies.coverage.after > found.proxies.coverage.before
