@@ -171,7 +171,8 @@ def make_problem(
     upper = _for_each(ids, request.ceilings, request.ceiling, np.inf)
     for place in np.flatnonzero(np.isin(ids, list(request.pinned))):
         pinned = request.pinned[int(ids[place])] * bare.sizes_at_one[place]
-        lower[place] = upper[place] = pinned
+        # A subnormal number is as good as 0, and a trap for later arithmetic.
+        lower[place] = upper[place] = pinned if pinned >= np.finfo(np.float64).tiny else 0.0
     return Problem(
         cluster_ids=ids,
         row_counts=counts,

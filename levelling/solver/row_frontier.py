@@ -144,8 +144,9 @@ class RowFrontier:
         prices = self._prices
         found.append(self._cut_at(np.inf, spread))
         self._prices = prices
-        fitting = [cut for cut in found if self._fits(cut.sizes, spread)]
-        return min(fitting, key=lambda cut: self._squares(cut.sizes)).sizes
+        fitting = [cut.sizes for cut in found if self._fits(cut.sizes, spread)]
+        # The most level sizes fit always, also where rounding leaves no cut that does.
+        return min([*fitting, self._level], key=self._squares)
 
     def _next_cut(self, level: float) -> float:
         """Return the least level, from this one on, that cuts a cluster; infinity without one."""
