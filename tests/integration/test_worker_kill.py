@@ -10,6 +10,7 @@ import pytest
 
 from gateway.dataset import Status
 from gateway.embedded_texts import BLOCKS
+from tests.support.small_services import DIMENSIONS
 from tests.support.worker_rig import wait_until, worker_rig
 
 CALLS_OF_ONE_DATASET = {
@@ -86,7 +87,7 @@ def test_a_killed_embedding_goes_on_at_its_last_block(rig):
     # The two calls that were under way, and what one of them had overtaken.
     assert BLOCKS + 2 <= rig.calls()["Embed"] <= BLOCKS + 3
     vectors = rig.artifacts.open_array(dataset_id, dataset.artifacts["vectors"])
-    assert vectors.shape == (9_000, 8)
+    assert vectors.shape == (9_000, DIMENSIONS)
     assert (np.linalg.norm(vectors, axis=1) > 0.99).all()
     left = sorted(path.name for path in rig.artifacts.dataset_dir(dataset_id).glob(".*"))
     assert left == []
